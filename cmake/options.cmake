@@ -1,0 +1,24 @@
+# What every target is compiled with.
+add_library(heed_options INTERFACE)
+target_compile_features(heed_options INTERFACE cxx_std_20)
+target_compile_options(heed_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -fstack-protector-strong -fno-math-errno)
+if(HEED_WERROR)
+  target_compile_options(heed_options INTERFACE -Werror)
+endif()
+if(HEED_SANITIZE)
+  target_compile_options(heed_options INTERFACE -fsanitize=${HEED_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(heed_options INTERFACE -fsanitize=${HEED_SANITIZE})
+else()
+  target_compile_definitions(heed_options INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+endif()
+target_compile_definitions(heed_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+# simdjson 3.0 names deprecated std::iterator-like members under C++20; its headers are read as system headers.
+target_include_directories(heed_options SYSTEM INTERFACE ${NLOHMANN_JSON} ${CLI11})
+target_include_directories(heed_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+if(HEED_OPENMP)
+  target_link_libraries(heed_options INTERFACE OpenMP::OpenMP_CXX)
+else()
+  target_compile_options(heed_options INTERFACE -Wno-unknown-pragmas)
+endif()
