@@ -1,0 +1,164 @@
+// Backend: the kernels that a device provides. One subclass per device; every kernel is pure virtual, so a missing one
+// does not compile.
+//
+// Contract for all kernels: views hold memory of this device; outputs are written over unless `accumulate` says that
+// they are added to; input and output may be the same view where a kernel is elementwise and not otherwise. Shapes have
+// been checked by the caller (ops/). The same inputs and thread count give the same bits. A row's result does not
+// depend on the rows beside it for linear_packed, attention, add_norm, embedding and the row kernels: that is what
+// makes a translation independent of its batch.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "heed/core/device.h"
+#include "heed/core/tensor_view.h"
+
+namespace heed {
+
+enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh, kSilu };
+enum class NormKind : uint8_t { kLayer, kRms };
+
+// Random zeros with probability `rate`, the rest scaled by 1 / (1 - rate). The bit of channel c in row r is a pure
+// function of (key, site, example[r], position[r], c): nothing is stored and the backward draws it again.
+struct Dropout {
+  float rate = 0;
+  uint64_t key = 0;                   // from the run's seed and the epoch
+  uint32_t site = 0;                  // which layer and place; each place of a model has its own
+  const uint32_t* example = nullptr;  // [rows]: the example that a row belongs to
+  const int32_t* position = nullptr;  // [rows]: the row's place in its example
+  bool active() const { return rate > 0; }
+};
+
+// One row of a packed batch as attention sees it. Query i (0-based) of the segment sees the keys
+// [k_begin, k_begin + k_len), and where attention is causal only the first q_offset + i + 1 of them.
+struct Segment {
+  int32_t q_begin = 0, q_len = 0;
+  int32_t k_begin = 0, k_len = 0;
+  int32_t q_offset = 0;
+  uint32_t example = 0;  // for dropout
+};
+
+struct AttentionParams {
+  int heads = 1, kv_heads = 1, head_dim = 1;
+  float scale = 1;  // of the scores, usually head_dim^-1/2
+  bool causal = false;
+  Dropout dropout;  // on the probabilities; example and position come from the segments
+};
+
+// A weight matrix in the form that is fastest for linear_packed. Immutable.
+class PackedMatrix {
+ public:
+  virtual ~PackedMatrix() = default;
+  virtual int64_t out_features() const = 0;
+  virtual int64_t in_features() const = 0;
+};
+
+struct AdamParams {
+  float learning_rate = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0;
+  bool decoupled = true;     // AdamW: decay applied to the weight, not to the gradient
+  float gradient_scale = 1;  // clipping and averaging, applied to the gradient first
+  int64_t step = 1;          // 1-based, for the bias correction
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // --- memory ---------------------------------------------------------------------------------------------------
+  virtual void* allocate(size_t bytes) = 0;  // uninitialised, 64-byte aligned; throws MemoryError
+  virtual void deallocate(void* data, size_t bytes) noexcept = 0;
+  virtual void copy(const TensorView& x, const TensorView& y) = 0;  // same shape; converts the element type
+  virtual void fill(const TensorView& y, double value) = 0;
+  virtual size_t bytes_in_use() const = 0;
+
+  // --- matrix products ------------------------------------------------------------------------------------------
+  // c = alpha op(a) op(b) + (accumulate ? c : 0); op transposes where the flag says so. f32.
+  virtual void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha,
+                    bool accumulate, const TensorView& c) = 0;
+  // y [rows, out] = act(x [rows, in] w^T + bias); w is [out, in], or [in, out] if `transposed`; bias may be empty.
+  virtual void linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias,
+                      Activation activation, const TensorView& y) = 0;
+  virtual std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) = 0;
+  // The same product from a packed weight; each element is one fused sum over `in` in order, whatever the batch.
+  virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+                             const TensorView& y) = 0;
+
+  // --- elementwise ----------------------------------------------------------------------------------------------
+  virtual void add(const TensorView& a, const TensorView& b, const TensorView& y) = 0;
+  virtual void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) = 0;
+  virtual void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) = 0;
+  virtual void activation(const TensorView& x, Activation kind, const TensorView& y) = 0;
+  // dx = dy act'(x), x being the input; for kRelu the output serves as well.
+  virtual void activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
+                                   const TensorView& dx) = 0;
+  virtual void dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) = 0;
+  virtual void transpose(const TensorView& x, const TensorView& y) = 0;  // [a, b, c] -> [b, a, c]
+
+  // --- reductions -----------------------------------------------------------------------------------------------
+  virtual void column_sum(const TensorView& x, bool accumulate, const TensorView& y) = 0;  // [rows, cols] -> [cols]
+  virtual double sum(const TensorView& x) = 0;
+  virtual double sum_of_squares(const TensorView& x) = 0;
+
+  // --- normalisation --------------------------------------------------------------------------------------------
+  // sum = x + dropout(f) (f may be empty), y = (sum - mean) rstd gamma + beta per row; statistics is [rows, 2]:
+  // mean and rstd (kRms: mean is 0, beta empty). `sum` may be empty where it is not needed.
+  virtual void add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind, float epsilon,
+                        const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
+                        const TensorView& statistics) = 0;
+  // dsum, and dgamma, dbeta (may be empty) from dy, the sum and its statistics.
+  virtual void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind,
+                             const TensorView& gamma, const TensorView& dy, bool accumulate_dsum,
+                             const TensorView& dsum, bool accumulate_parameters, const TensorView& dgamma,
+                             const TensorView& dbeta) = 0;
+
+  // --- softmax and loss -----------------------------------------------------------------------------------------
+  virtual void softmax(const TensorView& x, const TensorView& y) = 0;
+  virtual void softmax_backward(const TensorView& y, const TensorView& dy, bool accumulate, const TensorView& dx) = 0;
+  virtual void log_softmax(const TensorView& x, const TensorView& y) = 0;
+  // Label-smoothed cross entropy of each row (Szegedy et al. 2016, section 7): the target distribution is
+  // (1 - smoothing) on target[r] plus smoothing / classes on every class; target -100 gives no loss. losses [rows];
+  // nll [rows] is the loss without smoothing; if `dlogits` is not empty it gets d loss / d logits (may be logits).
+  virtual void cross_entropy(const TensorView& logits, const TensorView& targets, float smoothing,
+                             const TensorView& losses, const TensorView& nll, const TensorView& dlogits) = 0;
+  // The k largest of each row, descending, ties to the lower index, with log-softmax values; k <= cols.
+  // values [rows, k] f32, indices [rows, k] i32.
+  virtual void log_softmax_top_k(const TensorView& logits, int k, const TensorView& values,
+                                 const TensorView& indices) = 0;
+
+  // --- embedding ------------------------------------------------------------------------------------------------
+  // y[r] = dropout(scale table[ids[r]] + positions[position_ids[r]]); positions may be empty.
+  virtual void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
+                         const TensorView& positions, const Dropout& dropout, const TensorView& y) = 0;
+  // table[ids[r]] += scale dropout(dy[r]), in the order of r. Rows with id `skip` are left out.
+  virtual void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
+                                  int32_t skip, const TensorView& dtable) = 0;
+
+  // --- attention ------------------------------------------------------------------------------------------------
+  // Vaswani et al. 2017, equation 1, for every segment and head. q [tokens_q, heads * head_dim],
+  // k, v [tokens_k, kv_heads * head_dim], y like q; lse [tokens_q, heads] gets the log-sum-exp of the scaled scores
+  // (may be empty). No [time, time] matrix outlives a block of queries.
+  virtual void attention(const TensorView& q, const TensorView& k, const TensorView& v,
+                         std::span<const Segment> segments, const AttentionParams& params, const TensorView& y,
+                         const TensorView& lse) = 0;
+  // Adds to (accumulate) or writes dq, dk, dv. delta is sum(y * dy) per head, computed inside.
+  virtual void attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
+                                  const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
+                                  const AttentionParams& params, bool accumulate, const TensorView& dq,
+                                  const TensorView& dk, const TensorView& dv) = 0;
+  // One query per row over cached keys. q, y [rows, heads * head_dim]; keys, values [cache_rows * time_max, kv_heads *
+  // head_dim]; key t of row r lies at row `table[r * table_stride + t]` of them, lengths[r] keys are seen.
+  virtual void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
+                                std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
+                                const AttentionParams& params, const TensorView& y) = 0;
+  // The probabilities themselves, for inspection: one segment, one head: [q_len, k_len].
+  virtual void attention_probabilities(const TensorView& q, const TensorView& k, const Segment& segment, int head,
+                                       const AttentionParams& params, const TensorView& probabilities) = 0;
+
+  // --- optimizer ------------------------------------------------------------------------------------------------
+  // One Adam step (Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019) over flat f32 buffers.
+  virtual void adam(const TensorView& w, const TensorView& dw, const TensorView& m, const TensorView& v,
+                    const AdamParams& params) = 0;
+};
+
+}  // namespace heed

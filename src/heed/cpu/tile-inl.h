@@ -1,0 +1,97 @@
+// The one inner loop of all our matrix products: a register tile C[i, j] = sum over k of A(i, k) B[k, j], in order of k
+// with fused multiply-adds, one accumulator per element. A is read by broadcast with free strides, B by whole vectors.
+//
+// Since an element is one chain of additions over k, its value depends on neither the tile's size nor the vector width:
+// a row computed alone equals the same row in a batch of 64, bit for bit.
+//
+// Included once per instruction set (Highway's foreach_target), hence the guard.
+#if defined(HEED_CPU_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HEED_CPU_TILE_INL_H_
+#undef HEED_CPU_TILE_INL_H_
+#else
+#define HEED_CPU_TILE_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+// Rows of a tile of two vectors: as many as leave room for B and the broadcast in the register file.
+#if HWY_TARGET <= HWY_AVX3
+inline constexpr int kTileRows = 14;
+#else
+inline constexpr int kTileRows = 6;
+#endif
+
+struct MatrixA {
+  const float* data;
+  int64_t row_stride, k_stride;
+};
+
+// Writes or adds one tile: kRows rows, kVecs vectors, the last cut to `columns`. `epilogue(row, vector index, value)`
+// turns the accumulated sum into what is stored (bias, activation, scale).
+template <int kRows, int kVecs, class Epilogue>
+HWY_INLINE void tile(MatrixA a, const float* HWY_RESTRICT b, int64_t b_stride, int64_t depth, float* HWY_RESTRICT c,
+                     int64_t c_stride, int64_t columns, bool accumulate, const Epilogue& epilogue) {
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  V acc[kRows][kVecs];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(d);
+  const float* ak = a.data;
+  for (int64_t k = 0; k < depth; ++k, b += b_stride, ak += a.k_stride) {
+    V bv[kVecs];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) bv[v] = hn::LoadU(d, b + v * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const V x = hn::Set(d, ak[r * a.row_stride]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(x, bv[v], acc[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    float* row = c + r * c_stride;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) {
+      const int64_t left = columns - v * lanes;
+      if (left <= 0) break;
+      V value = epilogue(r, v, acc[r][v]);
+      if (left >= lanes) {
+        if (accumulate) value = hn::Add(value, hn::LoadU(d, row + v * lanes));
+        hn::StoreU(value, d, row + v * lanes);
+      } else {
+        const auto mask = hn::FirstN(d, static_cast<size_t>(left));
+        if (accumulate) value = hn::Add(value, hn::MaskedLoad(mask, d, row + v * lanes));
+        hn::BlendedStore(value, mask, d, row + v * lanes);
+      }
+    }
+  }
+}
+
+// Calls tile<rows, kVecs> for a run-time number of rows in [1, kTileRows].
+template <int kVecs, int kRows = kTileRows, class Epilogue>
+HWY_INLINE void tile_rows(int64_t rows, MatrixA a, const float* b, int64_t b_stride, int64_t depth, float* c,
+                          int64_t c_stride, int64_t columns, bool accumulate, const Epilogue& epilogue) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows)
+      return tile_rows<kVecs, kRows - 1>(rows, a, b, b_stride, depth, c, c_stride, columns, accumulate, epilogue);
+  }
+  tile<kRows, kVecs>(a, b, b_stride, depth, c, c_stride, columns, accumulate, epilogue);
+}
+
+}  // namespace heed::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
