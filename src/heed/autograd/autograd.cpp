@@ -54,14 +54,14 @@ bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : before_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = before_; }
 
-bool needs_grad(std::initializer_list<const Tensor*> inputs) {
+bool needs_grad(std::span<const Tensor* const> inputs) {
   if (!recording) return false;
   for (const Tensor* x : inputs)
     if (x->requires_grad()) return true;
   return false;
 }
 
-void record(Tensor& y, std::initializer_list<const Tensor*> inputs, std::function<void(const Tensor&)> backward) {
+void record(Tensor& y, std::span<const Tensor* const> inputs, std::function<void(const Tensor&)> backward) {
   if (!needs_grad(inputs)) return;
   auto node = std::make_shared<GradNode>();
   for (const Tensor* x : inputs)

@@ -34,10 +34,17 @@ class NoGrad {
 };
 
 // True if the result of an operation on these tensors will need a gradient.
-bool needs_grad(std::initializer_list<const Tensor*> inputs);
+bool needs_grad(std::span<const Tensor* const> inputs);
+inline bool needs_grad(std::initializer_list<const Tensor*> inputs) {
+  return needs_grad(std::span(inputs.begin(), inputs.size()));
+}
 
 // Notes how `y` follows from `inputs` (undefined ones are skipped); `backward` gets d loss / d y.
-void record(Tensor& y, std::initializer_list<const Tensor*> inputs, std::function<void(const Tensor& dy)> backward);
+void record(Tensor& y, std::span<const Tensor* const> inputs, std::function<void(const Tensor& dy)> backward);
+inline void record(Tensor& y, std::initializer_list<const Tensor*> inputs,
+                   std::function<void(const Tensor& dy)> backward) {
+  record(y, std::span(inputs.begin(), inputs.size()), std::move(backward));
+}
 
 // Where an operation's backward puts d loss / d x: over what is there, or added to it.
 struct GradSlot {

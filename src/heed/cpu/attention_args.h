@@ -1,0 +1,30 @@
+// The arguments of the attention kernels, bundled for their inner functions. Shapes: core/backend.h.
+#pragma once
+
+#include <span>
+
+#include "heed/core/backend.h"
+
+namespace heed::cpu {
+
+struct AttentionForward {
+  TensorView q, k, v, y, lse;
+  AttentionParams params;
+};
+
+struct AttentionBackward {
+  TensorView q, k, v, y, lse, dy;
+  AttentionParams params;
+  bool accumulate;
+  TensorView dq, dk, dv;
+};
+
+struct AttentionCached {
+  TensorView q, keys, values, y;
+  std::span<const int32_t> table;
+  int64_t table_stride;
+  std::span<const int32_t> lengths;
+  AttentionParams params;
+};
+
+}  // namespace heed::cpu

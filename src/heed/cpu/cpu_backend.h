@@ -1,0 +1,83 @@
+// The CPU's Backend: matrix products by oneDNN, all else in portable SIMD (Highway) chosen at run time, threads by
+// OpenMP.
+//
+// Thread-safe: any number of threads may call kernels at once; each uses its own thread count (base/threads.h).
+#pragma once
+
+#include <string>
+
+#include "heed/core/backend.h"
+
+namespace heed::cpu {
+
+class CpuBackend final : public Backend {
+ public:
+  void* allocate(size_t bytes) override;
+  void deallocate(void* data, size_t bytes) noexcept override;
+  void copy(const TensorView& x, const TensorView& y) override;
+  void fill(const TensorView& y, double value) override;
+  size_t bytes_in_use() const override;
+
+  void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha, bool accumulate,
+            const TensorView& c) override;
+  void linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias, Activation activation,
+              const TensorView& y) override;
+  std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) override;
+  void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+                     const TensorView& y) override;
+
+  void add(const TensorView& a, const TensorView& b, const TensorView& y) override;
+  void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) override;
+  void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) override;
+  void activation(const TensorView& x, Activation kind, const TensorView& y) override;
+  void activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
+                           const TensorView& dx) override;
+  void dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) override;
+  void transpose(const TensorView& x, const TensorView& y) override;
+
+  void column_sum(const TensorView& x, bool accumulate, const TensorView& y) override;
+  double sum(const TensorView& x) override;
+  double sum_of_squares(const TensorView& x) override;
+
+  void add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind, float epsilon,
+                const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
+                const TensorView& statistics) override;
+  void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
+                     const TensorView& dy, bool accumulate_dsum, const TensorView& dsum, bool accumulate_parameters,
+                     const TensorView& dgamma, const TensorView& dbeta) override;
+
+  void softmax(const TensorView& x, const TensorView& y) override;
+  void softmax_backward(const TensorView& y, const TensorView& dy, bool accumulate, const TensorView& dx) override;
+  void log_softmax(const TensorView& x, const TensorView& y) override;
+  void cross_entropy(const TensorView& logits, const TensorView& targets, float smoothing, const TensorView& losses,
+                     const TensorView& nll, const TensorView& dlogits) override;
+  void log_softmax_top_k(const TensorView& logits, int k, const TensorView& values, const TensorView& indices) override;
+
+  void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
+                 const TensorView& positions, const Dropout& dropout, const TensorView& y) override;
+  void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
+                          int32_t skip, const TensorView& dtable) override;
+
+  void attention(const TensorView& q, const TensorView& k, const TensorView& v, std::span<const Segment> segments,
+                 const AttentionParams& params, const TensorView& y, const TensorView& lse) override;
+  void attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
+                          const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
+                          const AttentionParams& params, bool accumulate, const TensorView& dq, const TensorView& dk,
+                          const TensorView& dv) override;
+  void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
+                        std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
+                        const AttentionParams& params, const TensorView& y) override;
+  void attention_probabilities(const TensorView& q, const TensorView& k, const Segment& segment, int head,
+                               const AttentionParams& params, const TensorView& probabilities) override;
+
+  void adam(const TensorView& w, const TensorView& dw, const TensorView& m, const TensorView& v,
+            const AdamParams& params) override;
+};
+
+// The process's one CPU backend. On first use HEED_SIMD=avx2 or scalar limits the instructions (for tests).
+CpuBackend& cpu_backend();
+
+// The instruction set that the kernels chose: "AVX3" (AVX-512), "AVX2" or "Scalar".
+std::string simd_name();
+
+}  // namespace heed::cpu

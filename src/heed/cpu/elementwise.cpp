@@ -1,0 +1,155 @@
+// Elementwise kernels, and the epilogue of a matrix product.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "heed/cpu/elementwise.cpp"
+#include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
+
+#include "heed/base/threads.h"
+#include "heed/cpu/bias_activation.h"
+#include "heed/cpu/cpu_backend.h"
+#include "heed/cpu/dropout-inl.h"
+#include "heed/cpu/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::cpu::HWY_NAMESPACE {
+
+// Elements that are worth a thread: below, starting it costs more than it saves.
+constexpr int64_t kGrain = 1 << 14;
+
+HWY_INLINE int64_t row_grain(int64_t cols) { return 1 + kGrain / (cols + 1); }
+
+// Calls f(row, column, lanes left) for each vector of a [rows, cols] view, rows divided among the threads.
+template <class F>
+HWY_INLINE void for_each_vector(const TensorView& y, const F& f) {
+  const int64_t lanes = lane_count(), cols = y.cols();
+  parallel_for(y.rows(), row_grain(cols), [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t c = 0; c < cols; c += lanes) f(r, c, cols - c);
+  });
+}
+
+// y = f(x) or y += f(x), f on vectors.
+template <class F>
+HWY_INLINE void map(const TensorView& x, bool accumulate, const TensorView& y, const F& f) {
+  const auto* in = x.as<float>();
+  auto* out = y.as<float>();
+  for_each_vector(y, [&](int64_t r, int64_t c, int64_t left) HWY_ATTR {
+    float* to = out + r * y.row_stride + c;
+    FloatVec value = f(load(in + r * x.row_stride + c, left));
+    if (accumulate) value = hn::Add(value, load(to, left));
+    store(value, to, left);
+  });
+}
+
+// y = f(a, b) or y += f(a, b).
+template <class F>
+HWY_INLINE void map2(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y, const F& f) {
+  const auto* first = a.as<float>();
+  const auto* second = b.as<float>();
+  auto* out = y.as<float>();
+  for_each_vector(y, [&](int64_t r, int64_t c, int64_t left) HWY_ATTR {
+    float* to = out + r * y.row_stride + c;
+    FloatVec value = f(load(first + r * a.row_stride + c, left), load(second + r * b.row_stride + c, left));
+    if (accumulate) value = hn::Add(value, load(to, left));
+    store(value, to, left);
+  });
+}
+
+void add(const TensorView& a, const TensorView& b, const TensorView& y) {
+  map2(a, b, false, y, [](FloatVec p, FloatVec q) HWY_ATTR { return hn::Add(p, q); });
+}
+
+void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) {
+  map2(a, b, accumulate, y, [](FloatVec p, FloatVec q) HWY_ATTR { return hn::Mul(p, q); });
+}
+
+void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) {
+  const FloatVec f = hn::Set(FloatTag(), factor);
+  map(x, accumulate, y, [f](FloatVec v) HWY_ATTR { return hn::Mul(v, f); });
+}
+
+void activation(const TensorView& x, Activation kind, const TensorView& y) {
+  with_activation(kind, [&](auto k) HWY_ATTR {
+    map(x, false, y, [](FloatVec v) HWY_ATTR { return activate<decltype(k)::value>(v); });
+  });
+}
+
+void activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
+                         const TensorView& dx) {
+  with_activation(kind, [&](auto k) HWY_ATTR {
+    map2(x, dy, accumulate, dx,
+         [](FloatVec v, FloatVec g) HWY_ATTR { return hn::Mul(g, activation_slope<decltype(k)::value>(v)); });
+  });
+}
+
+void bias_activation_rows(const TensorView& y, const TensorView& bias, Activation kind) {
+  const int64_t lanes = lane_count(), cols = y.cols();
+  const float* b = bias ? bias.as<float>() : nullptr;
+  with_activation(kind, [&](auto k) HWY_ATTR {
+    for (int64_t r = 0; r < y.rows(); ++r) {
+      float* row = y.row<float>(r);
+      for (int64_t c = 0; c < cols; c += lanes) {
+        FloatVec value = load(row + c, cols - c);
+        if (b) value = hn::Add(value, load(b + c, cols - c));
+        store(activate<decltype(k)::value>(value), row + c, cols - c);
+      }
+    }
+  });
+}
+
+void dropout(const TensorView& x, const Dropout& spec, bool accumulate, const TensorView& y) {
+  const int64_t lanes = lane_count(), cols = y.cols();
+  parallel_for(y.rows(), row_grain(cols), [&](int64_t begin, int64_t end, int) HWY_ATTR {
+    alignas(64) float factors[kDropoutGroup];
+    for (int64_t r = begin; r < end; ++r) {
+      const DropoutRow random = dropout_row(spec, r);
+      for (int64_t c = 0; c < cols; c += lanes) {
+        if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
+        FloatVec value =
+            hn::Mul(load(x.row<float>(r) + c, cols - c), hn::LoadU(FloatTag(), factors + c % kDropoutGroup));
+        if (accumulate) value = hn::Add(value, load(y.row<float>(r) + c, cols - c));
+        store(value, y.row<float>(r) + c, cols - c);
+      }
+    }
+  });
+}
+
+}  // namespace heed::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::cpu {
+namespace {
+HWY_EXPORT(add);
+HWY_EXPORT(multiply);
+HWY_EXPORT(scale);
+HWY_EXPORT(activation);
+HWY_EXPORT(activation_backward);
+HWY_EXPORT(bias_activation_rows);
+HWY_EXPORT(dropout);
+}  // namespace
+
+void CpuBackend::add(const TensorView& a, const TensorView& b, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(add)(a, b, y);
+}
+void CpuBackend::multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(multiply)(a, b, accumulate, y);
+}
+void CpuBackend::scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(scale)(x, factor, accumulate, y);
+}
+void CpuBackend::activation(const TensorView& x, Activation kind, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(activation)(x, kind, y);
+}
+void CpuBackend::activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
+                                     const TensorView& dx) {
+  HWY_DYNAMIC_DISPATCH(activation_backward)(x, dy, kind, accumulate, dx);
+}
+void CpuBackend::dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(dropout)(x, dropout, accumulate, y);
+}
+void bias_activation(const TensorView& y, const TensorView& bias, Activation kind) {
+  if (bias || kind != Activation::kNone) HWY_DYNAMIC_DISPATCH(bias_activation_rows)(y, bias, kind);
+}
+
+}  // namespace heed::cpu
+#endif

@@ -1,0 +1,183 @@
+// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors].
+//
+// Each element is one chain of fused multiply-adds over `in` (tile-inl.h), so a row's result is the same in every batch
+// and for every thread count. Few rows take several panels at once, so that one row alone still has enough independent
+// chains to hide the latency of the additions; many rows are copied to [in][rows] blocks where their stride would
+// make them collide in the first-level cache.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "heed/cpu/linear_packed.cpp"
+#include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
+
+#include "heed/base/threads.h"
+#include "heed/cpu/cpu_backend.h"
+#include "heed/cpu/math-inl.h"
+#include "heed/cpu/packed_matrix.h"
+#include "heed/cpu/tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::cpu::HWY_NAMESPACE {
+
+constexpr int64_t kBlockRows = 8 * kTileRows;  // rows whose panel products follow each other while x is cached
+constexpr int64_t kCopyFromDepth = 512;        // longer rows are copied
+constexpr int64_t kWorkPerThread = 1 << 17;    // multiply-adds worth a thread
+
+// What bias and activation make of a tile's sums.
+template <Activation kKind>
+struct BiasActivation {
+  const float* bias;  // of the tile's first column, padded to whole vectors; nullptr: none
+  HWY_INLINE V operator()(int, int vector, V value) const {
+    const D d;
+    if (bias) value = hn::Add(value, hn::LoadU(d, bias + vector * static_cast<int>(hn::Lanes(d))));
+    return activate<kKind>(value);
+  }
+};
+
+struct Product {
+  const float* x;
+  int64_t x_stride;
+  const PanelMatrix* w;
+  const float* bias;
+  float* y;
+  int64_t y_stride;
+};
+
+// kPanels panels side by side for up to kMaxRows rows: their depth loops interleave.
+template <int kPanels, class Epilogue>
+HWY_INLINE void few_rows(const Product& p, int64_t rows, int64_t panel, const Epilogue& epilogue) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t width = p.w->width(), depth = p.w->in_features();
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* x = p.x + r * p.x_stride;
+    V acc[kPanels][2];
+    const float* b[kPanels];
+#pragma GCC unroll 8
+    for (int i = 0; i < kPanels; ++i) {
+      acc[i][0] = acc[i][1] = hn::Zero(d);
+      b[i] = p.w->panel(panel + i);
+    }
+    for (int64_t k = 0; k < depth; ++k) {
+      const V xk = hn::Set(d, x[k]);
+#pragma GCC unroll 8
+      for (int i = 0; i < kPanels; ++i) {
+        acc[i][0] = hn::MulAdd(xk, hn::Load(d, b[i] + k * width), acc[i][0]);
+        acc[i][1] = hn::MulAdd(xk, hn::Load(d, b[i] + k * width + lanes), acc[i][1]);
+      }
+    }
+    for (int i = 0; i < kPanels; ++i) {
+      const int64_t column = (panel + i) * width;
+      const Epilogue e{epilogue.bias ? epilogue.bias + i * width : nullptr};
+      for (int v = 0; v < 2; ++v) {
+        const int64_t left = p.w->out_features() - column - v * lanes;
+        if (left > 0) store(e(0, v, acc[i][v]), p.y + r * p.y_stride + column + v * lanes, left);
+      }
+    }
+  }
+}
+
+// x's rows [begin, begin + rows) as [depth][rows].
+HWY_INLINE void copy_block(const Product& p, int64_t begin, int64_t rows, float* HWY_RESTRICT out) {
+  const int64_t depth = p.w->in_features();
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* x = p.x + (begin + r) * p.x_stride;
+    for (int64_t k = 0; k < depth; ++k) out[k * rows + r] = x[k];
+  }
+}
+
+// Rows [row_begin, row_end) of the panels [panel_begin, panel_end).
+template <Activation kKind>
+void multiply_panels(const Product& p, int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
+  const int64_t width = p.w->width(), depth = p.w->in_features();
+  const auto bias_at = [&](int64_t panel) { return p.bias ? p.bias + panel * width : nullptr; };
+  if (row_end - row_begin < 3) {
+    const Product rows{p.x + row_begin * p.x_stride, p.x_stride, p.w, p.bias, p.y + row_begin * p.y_stride, p.y_stride};
+    int64_t panel = panel_begin;
+    for (; panel + 4 <= panel_end; panel += 4)
+      few_rows<4>(rows, row_end - row_begin, panel, BiasActivation<kKind>{bias_at(panel)});
+    for (; panel < panel_end; ++panel)
+      few_rows<1>(rows, row_end - row_begin, panel, BiasActivation<kKind>{bias_at(panel)});
+    return;
+  }
+  static thread_local std::vector<float> copies;
+  const bool copy = depth >= kCopyFromDepth;
+  if (copy) copies.resize(static_cast<size_t>(kBlockRows * depth));
+  for (int64_t block = row_begin; block < row_end; block += kBlockRows) {
+    const int64_t block_end = std::min(block + kBlockRows, row_end);
+    if (copy) {
+      for (int64_t r = block; r < block_end; r += kTileRows)
+        copy_block(p, r, std::min<int64_t>(kTileRows, block_end - r), copies.data() + (r - block) * depth);
+    }
+    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+      const BiasActivation<kKind> epilogue{bias_at(panel)};
+      for (int64_t r = block; r < block_end; r += kTileRows) {
+        const int64_t rows = std::min<int64_t>(kTileRows, block_end - r);
+        const MatrixA a =
+            copy ? MatrixA{copies.data() + (r - block) * depth, 1, rows} : MatrixA{p.x + r * p.x_stride, p.x_stride, 1};
+        tile_rows<2>(rows, a, p.w->panel(panel), width, depth, p.y + r * p.y_stride + panel * width, p.y_stride,
+                     p.w->out_features() - panel * width, false, epilogue);
+      }
+    }
+  }
+}
+
+void linear_packed(const TensorView& x, const PanelMatrix& w, const TensorView& bias, Activation kind,
+                   const TensorView& y) {
+  static thread_local std::vector<float> padded_bias;
+  if (bias) {
+    padded_bias.assign(static_cast<size_t>(w.panels() * w.width()), 0.0f);
+    std::copy_n(bias.as<float>(), w.out_features(), padded_bias.begin());
+  }
+  const Product p{x.as<float>(), x.row_stride, &w, bias ? padded_bias.data() : nullptr, y.as<float>(), y.row_stride};
+  const int64_t rows = y.rows();
+  const int64_t work = rows * w.in_features() * w.width();  // of one panel
+  with_activation(kind, [&](auto constant) {
+    constexpr Activation kKind = decltype(constant)::value;
+    // Threads share the panels (each weight is read once); with very many rows and few panels, the rows.
+    if (w.panels() >= 4 * thread_count() || rows < 8 * kTileRows) {
+      parallel_for(w.panels(), 1 + kWorkPerThread / (work + 1),
+                   [&](int64_t begin, int64_t end, int) { multiply_panels<kKind>(p, 0, rows, begin, end); });
+    } else {
+      parallel_for(rows, 2 * kTileRows,
+                   [&](int64_t begin, int64_t end, int) { multiply_panels<kKind>(p, begin, end, 0, w.panels()); });
+    }
+  });
+}
+
+int64_t panel_width() { return 2 * lane_count(); }
+
+}  // namespace heed::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::cpu {
+namespace {
+HWY_EXPORT(linear_packed);
+HWY_EXPORT(panel_width);
+}  // namespace
+
+std::shared_ptr<const PackedMatrix> CpuBackend::pack(const TensorView& w, bool transposed) {
+  const int64_t out = transposed ? w.cols() : w.rows(), in = transposed ? w.rows() : w.cols();
+  auto packed = std::make_shared<PanelMatrix>(out, in, HWY_DYNAMIC_DISPATCH(panel_width)());
+  const int64_t out_stride = transposed ? 1 : w.row_stride, in_stride = transposed ? w.row_stride : 1;
+  const auto* from = w.as<float>();
+  parallel_for(packed->panels(), 8, [&](int64_t begin, int64_t end, int) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      float* to = packed->panel(panel);
+      for (int64_t k = 0; k < in; ++k)
+        for (int64_t j = 0; j < packed->width(); ++j) {
+          const int64_t n = panel * packed->width() + j;
+          to[k * packed->width() + j] = n < out ? from[n * out_stride + k * in_stride] : 0.0f;
+        }
+    }
+  });
+  return packed;
+}
+
+void CpuBackend::linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
+                               const TensorView& y) {
+  if (y.rows() == 0) return;
+  HWY_DYNAMIC_DISPATCH(linear_packed)(x, static_cast<const PanelMatrix&>(w), bias, kind, y);
+}
+
+}  // namespace heed::cpu
+#endif

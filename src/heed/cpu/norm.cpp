@@ -1,0 +1,183 @@
+// Residual addition with dropout and normalisation in one pass, and its backward.
+//
+// Layer normalisation: Ba, Kiros and Hinton 2016; root mean square: Zhang and Sennrich 2019. A row is read from memory
+// once: the passes after the first find it in the first-level cache.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "heed/cpu/norm.cpp"
+#include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
+
+#include <cmath>
+#include <vector>
+
+#include "heed/base/threads.h"
+#include "heed/cpu/cpu_backend.h"
+#include "heed/cpu/dropout-inl.h"
+#include "heed/cpu/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::cpu::HWY_NAMESPACE {
+
+constexpr int64_t kGrain = 1 << 13;
+
+// s = x + dropout(f) for one row.
+HWY_INLINE void add_row(const float* x, const float* f, const DropoutRow* random, int64_t cols, float* s) {
+  const FloatTag d;
+  const int64_t lanes = lane_count();
+  alignas(64) float factors[kDropoutGroup];
+  for (int64_t c = 0; c < cols; c += lanes) {
+    FloatVec value = load(x + c, cols - c);
+    if (f) {
+      FloatVec term = load(f + c, cols - c);
+      if (random) {
+        if (c % kDropoutGroup == 0) random->group(c / kDropoutGroup, factors);
+        term = hn::Mul(term, hn::LoadU(d, factors + c % kDropoutGroup));
+      }
+      value = hn::Add(value, term);
+    }
+    store(value, s + c, cols - c);
+  }
+}
+
+struct Statistics {
+  float mean, reciprocal_deviation;
+};
+
+HWY_INLINE Statistics row_statistics(const float* s, int64_t cols, NormKind kind, float epsilon) {
+  const FloatTag d;
+  const int64_t lanes = lane_count();
+  const float n = static_cast<float>(cols);
+  float mean = 0;
+  if (kind == NormKind::kLayer) {
+    FloatVec sum = hn::Zero(d);
+    for (int64_t c = 0; c < cols; c += lanes) sum = hn::Add(sum, load(s + c, cols - c));
+    mean = sum_lanes(sum) / n;
+  }
+  const FloatVec m = hn::Set(d, mean);
+  FloatVec squares = hn::Zero(d);
+  for (int64_t c = 0; c < cols; c += lanes) {
+    FloatVec centred = hn::Sub(load(s + c, cols - c), m);
+    if (cols - c < lanes) centred = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(cols - c)), centred);
+    squares = hn::MulAdd(centred, centred, squares);
+  }
+  return {mean, 1.0f / std::sqrt(sum_lanes(squares) / n + epsilon)};
+}
+
+void add_norm(const TensorView& x, const TensorView& f, const Dropout& spec, NormKind kind, float epsilon,
+              const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
+              const TensorView& statistics) {
+  const FloatTag d;
+  const int64_t lanes = lane_count(), cols = y.cols();
+  const float* g = gamma.as<float>();
+  const float* b = beta ? beta.as<float>() : nullptr;
+  parallel_for(y.rows(), 1 + kGrain / (cols + 1), [&](int64_t begin, int64_t end, int) HWY_ATTR {
+    for (int64_t r = begin; r < end; ++r) {
+      float* out = y.row<float>(r);
+      float* s = sum ? sum.row<float>(r) : out;
+      if (spec.active()) {
+        const DropoutRow random = dropout_row(spec, r);
+        add_row(x.row<float>(r), f ? f.row<float>(r) : nullptr, &random, cols, s);
+      } else {
+        add_row(x.row<float>(r), f ? f.row<float>(r) : nullptr, nullptr, cols, s);
+      }
+      const Statistics st = row_statistics(s, cols, kind, epsilon);
+      if (statistics) {
+        statistics.row<float>(r)[0] = st.mean;
+        statistics.row<float>(r)[1] = st.reciprocal_deviation;
+      }
+      const FloatVec mean = hn::Set(d, st.mean), rstd = hn::Set(d, st.reciprocal_deviation);
+      for (int64_t c = 0; c < cols; c += lanes) {
+        FloatVec value = hn::Mul(hn::Sub(load(s + c, cols - c), mean), rstd);
+        value = hn::Mul(value, load(g + c, cols - c));
+        if (b) value = hn::Add(value, load(b + c, cols - c));
+        store(value, out + c, cols - c);
+      }
+    }
+  });
+}
+
+// Per row, with n = (sum - mean) rstd and g = dy gamma:
+//   dsum = rstd (g - mean(g) - n mean(g n)); for kRms without mean(g). dgamma += dy n; dbeta += dy.
+void norm_backward_rows(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
+                        const TensorView& dy, bool accumulate, const TensorView& dsum, int64_t begin, int64_t end,
+                        float* dgamma, float* dbeta) {
+  const FloatTag d;
+  const int64_t lanes = lane_count(), cols = dy.cols();
+  const float n = static_cast<float>(cols);
+  const float* g = gamma.as<float>();
+  for (int64_t r = begin; r < end; ++r) {
+    const float* s = sum.row<float>(r);
+    const float* grad = dy.row<float>(r);
+    const FloatVec mean = hn::Set(d, statistics.row<float>(r)[0]), rstd = hn::Set(d, statistics.row<float>(r)[1]);
+    FloatVec sum_g = hn::Zero(d), sum_gn = hn::Zero(d);
+    for (int64_t c = 0; c < cols; c += lanes) {
+      const int64_t left = cols - c;
+      const FloatVec gy = load(grad + c, left);
+      const FloatVec norm = hn::Mul(hn::Sub(load(s + c, left), mean), rstd);
+      const FloatVec gg = hn::Mul(gy, load(g + c, left));
+      sum_g = hn::Add(sum_g, gg);
+      sum_gn = hn::MulAdd(gg, norm, sum_gn);
+      store(hn::MulAdd(gy, norm, load(dgamma + c, left)), dgamma + c, left);
+      store(hn::Add(gy, load(dbeta + c, left)), dbeta + c, left);
+    }
+    const FloatVec mean_g = hn::Set(d, kind == NormKind::kLayer ? sum_lanes(sum_g) / n : 0.0f);
+    const FloatVec mean_gn = hn::Set(d, sum_lanes(sum_gn) / n);
+    float* out = dsum.row<float>(r);
+    for (int64_t c = 0; c < cols; c += lanes) {
+      const int64_t left = cols - c;
+      const FloatVec norm = hn::Mul(hn::Sub(load(s + c, left), mean), rstd);
+      const FloatVec gg = hn::Mul(load(grad + c, left), load(g + c, left));
+      FloatVec value = hn::Mul(rstd, hn::NegMulAdd(norm, mean_gn, hn::Sub(gg, mean_g)));
+      if (accumulate) value = hn::Add(value, load(out + c, left));
+      store(value, out + c, left);
+    }
+  }
+}
+
+void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
+                   const TensorView& dy, bool accumulate_dsum, const TensorView& dsum, bool accumulate_parameters,
+                   const TensorView& dgamma, const TensorView& dbeta) {
+  const int64_t cols = dy.cols();
+  const auto threads = static_cast<size_t>(thread_count());
+  std::vector<float> partial(2 * threads * static_cast<size_t>(cols));
+  parallel_for(dy.rows(), 1 + kGrain / (cols + 1), [&](int64_t begin, int64_t end, int thread) {
+    float* mine = partial.data() + 2 * thread * cols;
+    norm_backward_rows(sum, statistics, kind, gamma, dy, accumulate_dsum, dsum, begin, end, mine, mine + cols);
+  });
+  const auto combine = [&](const TensorView& to, int64_t offset) {
+    if (!to) return;
+    for (int64_t c = 0; c < cols; ++c) {
+      float value = accumulate_parameters ? to.as<float>()[c] : 0.0f;
+      for (size_t t = 0; t < threads; ++t)
+        value += partial[2 * t * static_cast<size_t>(cols) + static_cast<size_t>(offset + c)];
+      to.as<float>()[c] = value;
+    }
+  };
+  combine(dgamma, 0);
+  combine(dbeta, cols);
+}
+
+}  // namespace heed::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::cpu {
+namespace {
+HWY_EXPORT(add_norm);
+HWY_EXPORT(norm_backward);
+}  // namespace
+
+void CpuBackend::add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind,
+                          float epsilon, const TensorView& gamma, const TensorView& beta, const TensorView& sum,
+                          const TensorView& y, const TensorView& statistics) {
+  HWY_DYNAMIC_DISPATCH(add_norm)(x, f, dropout, kind, epsilon, gamma, beta, sum, y, statistics);
+}
+void CpuBackend::norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind,
+                               const TensorView& gamma, const TensorView& dy, bool accumulate_dsum,
+                               const TensorView& dsum, bool accumulate_parameters, const TensorView& dgamma,
+                               const TensorView& dbeta) {
+  HWY_DYNAMIC_DISPATCH(norm_backward)
+  (sum, statistics, kind, gamma, dy, accumulate_dsum, dsum, accumulate_parameters, dgamma, dbeta);
+}
+
+}  // namespace heed::cpu
+#endif

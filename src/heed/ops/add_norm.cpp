@@ -1,0 +1,49 @@
+// Residual connection, dropout and normalisation (Vaswani et al. 2017, section 5.4: LayerNorm(x + Sublayer(x))).
+#include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::ops {
+namespace {
+
+// dx = dsum;  df = dropout'(dsum)
+void record_sum(Tensor& sum, const Tensor& x, const Tensor& f, const DropoutSite& site) {
+  record(sum, {&x, &f}, [x, f, site](const Tensor& dsum) {
+    Backend& on = backend(dsum.device());
+    if (auto dx = grad_slot(x)) on.scale(dsum.view(), 1, dx.accumulate, dx.view());
+    auto df = grad_slot(f);
+    if (!df) return;
+    if (site.dropout.active()) on.dropout(dsum.view(), site.dropout, df.accumulate, df.view());
+    else on.scale(dsum.view(), 1, df.accumulate, df.view());
+  });
+}
+
+}  // namespace
+
+AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& site, const NormWeights& w) {
+  check<ShapeError>(!f.defined() || f.shape() == x.shape(), "add_norm: {} and {}", x.shape().to_string(),
+                    f.defined() ? f.shape().to_string() : "");
+  check<ShapeError>(w.gamma.numel() == x.shape().cols(), "add_norm: {} weights for rows of {}", w.gamma.numel(),
+                    x.shape().cols());
+  Backend& device = backend(x.device());
+  const bool grad = needs_grad({&x, &f, &w.gamma, &w.beta});
+  Tensor sum = f.defined() ? Tensor::empty(x.shape(), DType::kF32, x.device()) : x;
+  Tensor y = Tensor::empty(x.shape(), DType::kF32, x.device());
+  const Tensor statistics = grad ? Tensor::empty({x.shape().rows(), 2}, DType::kF32, x.device()) : Tensor();
+  device.add_norm(x.view(), f.view(), site.dropout, w.kind, w.epsilon, w.gamma.view(), w.beta.view(),
+                  f.defined() ? sum.view() : TensorView(), y.view(), statistics.view());
+  if (!grad) return {sum, y};
+  if (f.defined()) record_sum(sum, x, f, site);
+  // dsum = rstd (g - mean(g) - n mean(g n)) with n = (sum - mean) rstd, g = dy gamma;  dgamma = sum of dy n;  dbeta =
+  // sum of dy
+  record(y, {&sum, &w.gamma, &w.beta}, [sum, statistics, w](const Tensor& dy) {
+    auto dgamma = grad_slot(w.gamma), dbeta = grad_slot(w.beta), dsum = grad_slot(sum);
+    const bool needed = static_cast<bool>(dsum);
+    const Tensor unused = needed ? Tensor() : Tensor::empty(sum.shape(), DType::kF32, sum.device());
+    backend(dy.device())
+        .norm_backward(sum.view(), statistics.view(), w.kind, w.gamma.view(), dy.view(), dsum.accumulate,
+                       needed ? dsum.view() : unused.view(), dgamma.accumulate, dgamma.view(), dbeta.view());
+  });
+  return {sum, y};
+}
+
+}  // namespace heed::ops

@@ -1,0 +1,37 @@
+// Scaled dot-product attention of many heads over packed sentences (Vaswani et al. 2017, sections 3.2.1 and 3.2.2).
+#include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::ops {
+
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
+                 const AttentionParams& params) {
+  const int64_t q_cols = int64_t{params.heads} * params.head_dim, k_cols = int64_t{params.kv_heads} * params.head_dim;
+  check<ShapeError>(q.shape().cols() == q_cols && k.shape().cols() == k_cols && v.shape() == k.shape(),
+                    "attention: q {}, k {}, v {} for {} heads, {} key heads of {}", q.shape().to_string(),
+                    k.shape().to_string(), v.shape().to_string(), params.heads, params.kv_heads, params.head_dim);
+  check<ShapeError>(params.heads % params.kv_heads == 0, "attention: {} heads over {} key heads", params.heads,
+                    params.kv_heads);
+  const bool grad = needs_grad({&q, &k, &v});
+  Tensor y = Tensor::empty(q.shape(), DType::kF32, q.device());
+  const Tensor lse = grad ? Tensor::empty({q.dim(0), params.heads}, DType::kF32, q.device()) : Tensor();
+  backend(q.device()).attention(q.view(), k.view(), v.view(), *segments, params, y.view(), lse.view());
+  // With p the probabilities: dv = p^T dy;  dp = dy v^T;  ds = p (dp - sum(y dy));  dq = scale ds k;  dk = scale ds^T q
+  const std::weak_ptr<TensorBody> output = y.body();
+  record(y, {&q, &k, &v}, [q, k, v, lse, segments, params, output](const Tensor& dy) {
+    // q, k and v may need different treatment (one written before, one a constant): make them alike.
+    auto slots = grad_slots({&q, &k, &v});
+    const bool alike = slots[0].accumulate == slots[1].accumulate && slots[1].accumulate == slots[2].accumulate;
+    Backend& on = backend(dy.device());
+    for (size_t i = 0; i < 3; ++i) {
+      const Tensor& x = i == 0 ? q : i == 1 ? k : v;
+      if (!slots[i]) slots[i].dx = Tensor::zeros(x.shape(), DType::kF32, x.device());
+      else if (!alike && !slots[i].accumulate) on.fill(slots[i].view(), 0);
+    }
+    on.attention_backward(q.view(), k.view(), v.view(), Tensor(output.lock()).view(), lse.view(), dy.view(), *segments,
+                          params, !alike || slots[0].accumulate, slots[0].view(), slots[1].view(), slots[2].view());
+  });
+  return y;
+}
+
+}  // namespace heed::ops

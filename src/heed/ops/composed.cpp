@@ -1,0 +1,76 @@
+#include "heed/ops/composed.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace heed::ops::composed {
+
+Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias, Activation kind) {
+  Tensor y = matmul(x, w.master(), false, !w.transposed());  // [rows, out]
+  if (bias.defined()) {
+    const Tensor ones = Tensor::full({x.dim(0), 1}, 1);
+    y = add(y, matmul(ones, bias.reshape({1, bias.numel()})));
+  }
+  return kind == Activation::kNone ? y : activation(y, kind);
+}
+
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
+                 const AttentionParams& p) {
+  const int group = p.heads / p.kv_heads;
+  std::vector<Tensor> sentences;
+  for (const Segment& s : *segments) {
+    std::vector<float> mask(static_cast<size_t>(s.q_len * s.k_len));
+    for (int i = 0; i < s.q_len; ++i)
+      for (int j = 0; j < s.k_len; ++j)
+        if (p.causal && j > s.q_offset + i) mask[static_cast<size_t>(i * s.k_len + j)] = -1e30f;
+    std::vector<Tensor> heads;
+    for (int h = 0; h < p.heads; ++h) {
+      const auto part = [&](const Tensor& x, int begin, int length, int head) {
+        return x.slice_rows(begin, length).slice_columns(head * p.head_dim, p.head_dim);
+      };
+      const Tensor scores = matmul(part(q, s.q_begin, s.q_len, h), part(k, s.k_begin, s.k_len, h / group), false, true);
+      const Tensor masked = add(scale(scores, p.scale), Tensor::from(mask, {s.q_len, s.k_len}));  // [time_q, time_k]
+      Tensor probabilities = softmax(masked);
+      if (p.dropout.active()) {
+        auto rows = std::make_shared<TokenRows>();
+        for (int i = 0; i < s.q_len; ++i) {
+          rows->position.push_back(s.q_offset + i);
+          rows->example.push_back(s.example);
+        }
+        const uint32_t site = p.dropout.site + static_cast<uint32_t>(h);
+        probabilities = dropout(probabilities, dropout_site(p.dropout.rate, p.dropout.key, site, rows));
+      }
+      heads.push_back(matmul(probabilities, part(v, s.k_begin, s.k_len, h / group)));  // [time_q, head_dim]
+    }
+    sentences.push_back(concatenate_columns(heads));
+  }
+  return concatenate_rows(sentences);
+}
+
+Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targets, float smoothing, double divisor) {
+  const Tensor logits = matmul(x, w.master(), false, !w.transposed());
+  const int64_t tokens = logits.dim(0), vocab = logits.dim(1);
+  // loss = sum over classes of -q log p, with log p = logits - lse: written as a constant times the logits plus the
+  // lse, whose gradient is the softmax. The lse's part is taken through p by hand: d lse = p dlogits.
+  std::vector<float> weight(static_cast<size_t>(tokens * vocab));
+  double constant = 0;
+  const Tensor p = softmax(logits);
+  for (int64_t r = 0; r < tokens; ++r) {
+    const int32_t target = targets.data<int32_t>()[r];
+    if (target < 0) continue;
+    for (int64_t c = 0; c < vocab; ++c) {
+      const auto i = static_cast<size_t>(r * vocab + c);
+      const double q = (c == target ? 1 - smoothing : 0) + smoothing / static_cast<double>(vocab);
+      constant -= q * std::log(static_cast<double>(p.data<float>()[i]));
+      weight[i] = static_cast<float>((p.data<float>()[i] - q) / divisor);
+    }
+  }
+  const Tensor linearised = sum(multiply(logits, Tensor::from(weight, {tokens, vocab})));
+  double at = 0;
+  for (int64_t i = 0; i < tokens * vocab; ++i)
+    at += static_cast<double>(weight[static_cast<size_t>(i)]) * logits.data<float>()[i];
+  return add(linearised, Tensor::full({1}, constant / divisor - at));
+}
+
+}  // namespace heed::ops::composed

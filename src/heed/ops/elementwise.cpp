@@ -1,0 +1,81 @@
+// Elementwise operations and their derivatives.
+#include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::ops {
+namespace {
+
+Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), DType::kF32, x.device()); }
+
+void check_same(const char* name, const Tensor& a, const Tensor& b) {
+  check<ShapeError>(a.shape() == b.shape(), "{}: {} and {}", name, a.shape().to_string(), b.shape().to_string());
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  check_same("add", a, b);
+  Tensor y = like(a);
+  backend(a.device()).add(a.view(), b.view(), y.view());
+  record(y, {&a, &b}, [a, b](const Tensor& dy) {  // da = dy;  db = dy
+    for (const Tensor* x : {&a, &b})
+      if (auto dx = grad_slot(*x)) backend(dy.device()).scale(dy.view(), 1, dx.accumulate, dx.view());
+  });
+  return y;
+}
+
+Tensor multiply(const Tensor& a, const Tensor& b) {
+  check_same("multiply", a, b);
+  Tensor y = like(a);
+  backend(a.device()).multiply(a.view(), b.view(), false, y.view());
+  record(y, {&a, &b}, [a, b](const Tensor& dy) {  // da = dy b;  db = dy a
+    Backend& on = backend(dy.device());
+    if (auto da = grad_slot(a)) on.multiply(dy.view(), b.view(), da.accumulate, da.view());
+    if (auto db = grad_slot(b)) on.multiply(dy.view(), a.view(), db.accumulate, db.view());
+  });
+  return y;
+}
+
+Tensor scale(const Tensor& x, float factor) {
+  Tensor y = like(x);
+  backend(x.device()).scale(x.view(), factor, false, y.view());
+  record(y, {&x}, [x, factor](const Tensor& dy) {  // dx = factor dy
+    if (auto dx = grad_slot(x)) backend(dy.device()).scale(dy.view(), factor, dx.accumulate, dx.view());
+  });
+  return y;
+}
+
+Tensor activation(const Tensor& x, Activation kind) {
+  Tensor y = like(x);
+  backend(x.device()).activation(x.view(), kind, y.view());
+  record(y, {&x}, [x, kind](const Tensor& dy) {  // dx = dy act'(x)
+    if (auto dx = grad_slot(x))
+      backend(dy.device()).activation_backward(x.view(), dy.view(), kind, dx.accumulate, dx.view());
+  });
+  return y;
+}
+
+Tensor dropout(const Tensor& x, const DropoutSite& site) {
+  if (!site.dropout.active()) return x;
+  Tensor y = like(x);
+  backend(x.device()).dropout(x.view(), site.dropout, false, y.view());
+  record(y, {&x}, [x, site](const Tensor& dy) {  // dx = m dy, the same m drawn again
+    if (auto dx = grad_slot(x)) backend(dy.device()).dropout(dy.view(), site.dropout, dx.accumulate, dx.view());
+  });
+  return y;
+}
+
+Tensor sum(const Tensor& x) {
+  Tensor y = Tensor::full({1}, backend(x.device()).sum(x.view()), DType::kF32, x.device());
+  record(y, {&x}, [x](const Tensor& dy) {  // dx = dy everywhere
+    auto dx = grad_slot(x);
+    if (!dx) return;
+    Backend& on = backend(dy.device());
+    if (!dx.accumulate) return on.fill(dx.view(), dy.item());
+    const Tensor ones = Tensor::full(x.shape(), 1, DType::kF32, x.device());
+    on.scale(ones.view(), dy.item(), true, dx.view());
+  });
+  return y;
+}
+
+}  // namespace heed::ops

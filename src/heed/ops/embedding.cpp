@@ -1,0 +1,79 @@
+// Token embedding with scale, positions and dropout (Vaswani et al. 2017, sections 3.4, 3.5 and 5.4), and packed
+// batches.
+#include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::ops {
+namespace {
+
+Tensor position_ids(const TokenRows& rows) { return Tensor::from(rows.position, {rows.tokens()}); }
+
+}  // namespace
+
+TokenRowsPtr token_rows(const Ragged& batch, const std::vector<uint32_t>& examples) {
+  check<ShapeError>(examples.empty() || static_cast<int>(examples.size()) == batch.rows(), "{} examples for {} rows",
+                    examples.size(), batch.rows());
+  auto rows = std::make_shared<TokenRows>();
+  rows->offsets = batch.offsets;
+  for (int i = 0; i < batch.rows(); ++i)
+    for (int t = 0; t < batch.length(i); ++t) {
+      rows->position.push_back(t);
+      rows->example.push_back(examples.empty() ? static_cast<uint32_t>(i) : examples[static_cast<size_t>(i)]);
+    }
+  return rows;
+}
+
+SegmentsPtr segments(const TokenRows& queries, const TokenRows& keys) {
+  check<ShapeError>(queries.sentences() == keys.sentences(), "attention from {} sentences to {}", queries.sentences(),
+                    keys.sentences());
+  auto result = std::make_shared<std::vector<Segment>>();
+  for (size_t i = 0; i + 1 < queries.offsets.size(); ++i) {
+    const int32_t q = queries.offsets[i], k = keys.offsets[i];
+    if (queries.offsets[i + 1] == q) continue;
+    result->push_back(
+        {q, queries.offsets[i + 1] - q, k, keys.offsets[i + 1] - k, 0, queries.example[static_cast<size_t>(q)]});
+  }
+  return result;
+}
+
+DropoutSite dropout_site(float rate, uint64_t key, uint32_t site, const TokenRowsPtr& rows) {
+  return {{rate, key, site, rows->example.data(), rows->position.data()}, rows};
+}
+
+Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
+                 const DropoutSite& site, int32_t padding) {
+  const int64_t tokens = ids.numel();
+  check<ShapeError>(rows->tokens() == tokens, "embedding: {} ids for {} rows", tokens, rows->tokens());
+  for (int64_t i = 0; i < tokens; ++i) {
+    const int32_t id = ids.data<int32_t>()[i];
+    check<ShapeError>(id >= 0 && id < table.dim(0), "embedding: id {} at token {}; the table has {} rows", id, i,
+                      table.dim(0));
+  }
+  Tensor places;
+  if (positions.defined()) {
+    places = position_ids(*rows);
+    for (const int32_t p : rows->position)
+      check<ShapeError>(p < positions.dim(0),
+                        "a sequence of more than {} tokens, the longest that the model has "
+                        "positions for",
+                        positions.dim(0));
+  }
+  Tensor y = Tensor::empty({tokens, table.dim(1)}, DType::kF32, table.device());
+  backend(table.device())
+      .embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.dropout, y.view());
+  // dtable[id] += scale dropout'(dy);  dpositions[place] += dropout'(dy)
+  record(y, {&table, &positions}, [ids, table, scale, places, positions, site, padding](const Tensor& dy) {
+    Backend& on = backend(dy.device());
+    const auto scatter = [&](const Tensor& from, const Tensor& to, float factor, int32_t skip) {
+      auto slot = grad_slot(to);
+      if (!slot) return;
+      if (!slot.accumulate) on.fill(slot.view(), 0);
+      on.embedding_backward(from.view(), dy.view(), factor, site.dropout, skip, slot.view());
+    };
+    scatter(ids, table, scale, padding);
+    if (positions.defined()) scatter(places, positions, 1, -1);
+  });
+  return y;
+}
+
+}  // namespace heed::ops

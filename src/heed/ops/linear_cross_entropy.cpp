@@ -1,0 +1,77 @@
+// Output projection and loss together, a chunk of rows at a time: the [tokens, vocab] logits never exist whole.
+//
+// The gradients are taken in the forward, while a chunk's logits are in the cache: three products instead of four, and
+// memory for one chunk. backward() only scales what was found.
+#include <algorithm>
+
+#include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::ops {
+namespace {
+
+// Logits of one chunk: about this many bytes, so that they stay in the last-level cache.
+constexpr int64_t kChunkBytes = 10 << 20;
+
+struct Chunks {
+  Tensor logits, losses, nll;
+  int64_t rows;
+};
+
+Chunks make_chunks(int64_t tokens, int64_t vocab, Device device) {
+  const int64_t rows = std::clamp<int64_t>(kChunkBytes / (4 * vocab), 32, std::max<int64_t>(tokens, 1));
+  return {Tensor::empty({rows, vocab}, DType::kF32, device), Tensor::empty({tokens}, DType::kF32, device),
+          Tensor::empty({tokens}, DType::kF32, device), rows};
+}
+
+}  // namespace
+
+CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
+                                        float smoothing, double divisor) {
+  const int64_t tokens = x.shape().rows(), vocab = w.out_features();
+  check<ShapeError>(targets.numel() == tokens, "cross entropy: {} targets for {} rows", targets.numel(), tokens);
+  CrossEntropyResult result;
+  for (int64_t i = 0; i < tokens; ++i) {
+    const int32_t target = targets.data<int32_t>()[i];
+    check<ShapeError>(target < vocab, "cross entropy: target {} of {} classes", target, vocab);
+    result.tokens += target >= 0;
+  }
+  const Tensor& master = w.master();
+  Backend& on = backend(x.device());
+  const bool grad = needs_grad({&x, &master});
+  const Chunks c = make_chunks(tokens, vocab, x.device());
+  const Tensor dx = grad ? Tensor::empty(x.shape(), DType::kF32, x.device()) : Tensor();
+  const Tensor dw = grad ? Tensor::empty(master.shape(), DType::kF32, x.device()) : Tensor();
+  // The weight as [model, vocab]: the fastest layout for the forward product, once for all chunks.
+  Tensor turned;
+  if (grad && !w.transposed()) {
+    turned = Tensor::empty({w.in_features(), vocab}, DType::kF32, x.device());
+    on.transpose(master.view(), turned.view());
+  }
+  const Tensor& forward = w.transposed() ? master : turned;
+  for (int64_t r = 0; r < tokens; r += c.rows) {
+    const int64_t n = std::min(c.rows, tokens - r);
+    const TensorView logits = c.logits.slice_rows(0, n).view(), rows = x.slice_rows(r, n).view();
+    if (grad) on.linear(rows, forward.view(), true, bias.view(), Activation::kNone, logits);
+    else on.linear_packed(rows, *w.packed(), bias.view(), Activation::kNone, logits);
+    on.cross_entropy(logits, targets.slice_rows(r, n).view(), smoothing, c.losses.slice_rows(r, n).view(),
+                     c.nll.slice_rows(r, n).view(), grad ? logits : TensorView());
+    if (!grad) continue;
+    // dx = dlogits w;  dw = dlogits^T x
+    on.gemm(logits, false, master.view(), w.transposed(), 1, false, dx.slice_rows(r, n).view());
+    if (w.transposed()) on.gemm(rows, true, logits, false, 1, r > 0, dw.view());
+    else on.gemm(logits, true, rows, false, 1, r > 0, dw.view());
+  }
+  result.loss_sum = on.sum(c.losses.view());
+  result.nll_sum = on.sum(c.nll.view());
+  result.loss = Tensor::full({1}, result.loss_sum / divisor, DType::kF32, x.device());
+  if (grad && tokens == 0) on.fill(dw.view(), 0);
+  record(result.loss, {&x, &master}, [x, master, dx, dw, divisor](const Tensor& dloss) {
+    const auto factor = static_cast<float>(dloss.item() / divisor);
+    if (auto slot = grad_slot(x)) backend(x.device()).scale(dx.view(), factor, slot.accumulate, slot.view());
+    if (auto slot = grad_slot(master)) backend(x.device()).scale(dw.view(), factor, slot.accumulate, slot.view());
+  });
+  return result;
+}
+
+}  // namespace heed::ops

@@ -1,0 +1,70 @@
+// The differentiable operations. Each file of this folder holds one: the check, the forward call, what is saved, and
+// the backward under its formula. Tensors are f32 unless said otherwise; [..., n] means any leading dimensions.
+//
+// Shapes that do not fit throw ShapeError. Where gradients are off, nothing is recorded or saved.
+#pragma once
+
+#include "heed/autograd/autograd.h"
+#include "heed/ops/token_rows.h"
+#include "heed/ops/weight.h"
+
+namespace heed::ops {
+
+// --- fused operations
+// -------------------------------------------------------------------------------------------------
+
+// y = act(x w^T + bias): [..., in] -> [..., out]; bias [out] or undefined. Without gradients the weight's packed form
+// is used, by which a row's result does not depend on the other rows.
+Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias = {}, Activation activation = Activation::kNone);
+
+// sum = x + dropout(f), y = norm(sum) gamma + beta (Ba et al. 2016; kRms: Zhang and Sennrich 2019). f may be undefined;
+// beta is undefined for kRms.
+struct NormWeights {
+  Tensor gamma, beta;
+  NormKind kind = NormKind::kLayer;
+  float epsilon = 1e-5f;
+};
+struct AddNormResult {
+  Tensor sum, y;
+};
+AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& dropout, const NormWeights& weights);
+
+// softmax(scale q k^T) v for each segment and head (Vaswani et al. 2017, equation 1 and section 3.2.2).
+// q [tokens_q, heads * head_dim]; k, v [tokens_k, kv_heads * head_dim]; result like q.
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
+                 const AttentionParams& params);
+
+// dropout(scale table[ids] + positions[position]) (section 3.4 and 3.5): ids i32 [tokens] -> [tokens, model]. positions
+// [longest, model] or undefined. Rows with id `padding` give the table no gradient.
+Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
+                 const DropoutSite& dropout, int32_t padding = -1);
+
+// The loss of predicting `targets` (i32 [tokens], -100: none) from x [tokens, model] through w [vocab, model] and bias
+// (a constant; undefined: none), with label smoothing (Szegedy et al. 2016). The logits exist only a chunk at a time.
+struct CrossEntropyResult {
+  Tensor loss;          // sum of smoothed losses / divisor, one element
+  double loss_sum = 0;  // of smoothed losses
+  double nll_sum = 0;   // of losses without smoothing
+  int64_t tokens = 0;   // that have a target
+};
+CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
+                                        float smoothing, double divisor);
+
+// --- elementary operations
+// --------------------------------------------------------------------------------------------
+
+Tensor add(const Tensor& a, const Tensor& b);       // same shape
+Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
+Tensor scale(const Tensor& x, float factor);
+Tensor activation(const Tensor& x, Activation kind);
+Tensor dropout(const Tensor& x, const DropoutSite& dropout);
+Tensor sum(const Tensor& x);  // one element
+// op(a) op(b) of two matrices.
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+Tensor softmax(const Tensor& x);      // over the last dimension
+Tensor log_softmax(const Tensor& x);  // over the last dimension; not differentiable
+// Parts side by side (equal rows) or below each other (equal columns).
+Tensor concatenate_columns(const std::vector<Tensor>& parts);
+Tensor concatenate_rows(const std::vector<Tensor>& parts);
+
+}  // namespace heed::ops

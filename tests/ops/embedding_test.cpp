@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include "heed/ops/ops.h"
+#include "ops/op_case.h"
+
+namespace heed {
+namespace {
+
+using testing::run;
+
+Ragged batch() {
+  Ragged b;
+  b.append(std::vector<int32_t>{1, 0, 3, 1});
+  b.append(std::vector<int32_t>{2});
+  b.append(std::vector<int32_t>{});
+  b.append(std::vector<int32_t>{3, 3});
+  return b;
+}
+
+// A product with one-hot rows.
+Tensor by_one_hot(const Tensor& table, const Tensor& positions, float scale) {
+  const Ragged b = batch();
+  const auto rows = ops::token_rows(b);
+  std::vector<float> ids(static_cast<size_t>(b.tokens() * 5)), places(static_cast<size_t>(b.tokens() * 4));
+  for (size_t i = 0; i < b.ids.size(); ++i) {
+    ids[i * 5 + static_cast<size_t>(b.ids[i])] = scale;
+    places[i * 4 + static_cast<size_t>(rows->position[i])] = 1;
+  }
+  return ops::add(ops::matmul(Tensor::from(ids, {b.tokens(), 5}), table),
+                  ops::matmul(Tensor::from(places, {b.tokens(), 4}), positions));
+}
+
+TEST(Embedding, MatchesOneHotProduct) {
+  for (const int64_t model : {1, 7, 128, 200}) {
+    run({"embedding",
+         {{5, model}, {4, model}},
+         [](const auto& x) {
+           const Ragged b = batch();
+           return ops::embedding(Tensor::from(b.ids, {b.tokens()}), x[0], 3, ops::token_rows(b), x[1], {});
+         },
+         [](const auto& x) { return by_one_hot(x[0], x[1], 3); }});
+  }
+}
+
+TEST(Embedding, DropoutAndPadding) {
+  const Ragged b = batch();
+  const auto rows = ops::token_rows(b, {4, 8, 15, 16});
+  run({"embedding with dropout",
+       {{5, 150}},
+       [=](const auto& x) {
+         return ops::embedding(Tensor::from(b.ids, {b.tokens()}), x[0], 2, rows, {},
+                               ops::dropout_site(0.3f, 1, 2, rows));
+       },
+       {}});
+  Tensor table = testing::random_tensor({5, 6}, 1).set_requires_grad(true);
+  backward(ops::sum(ops::embedding(Tensor::from(b.ids, {b.tokens()}), table, 1, rows, {}, {}, 3)));
+  const auto grad = table.grad().to_vector<float>();
+  EXPECT_EQ(grad[3 * 6], 0);  // the padding row
+  EXPECT_EQ(grad[1 * 6], 2);  // two look-ups
+}
+
+TEST(Embedding, RejectsIdsAndPositionsOutOfRange) {
+  Ragged b;
+  b.append(std::vector<int32_t>{0, 5});
+  const Tensor table = testing::random_tensor({5, 6}, 1), ids = Tensor::from(b.ids, {2});
+  EXPECT_THROW(ops::embedding(ids, table, 1, ops::token_rows(b), {}, {}), ShapeError);
+  b.ids = {0, 1};
+  EXPECT_THROW(
+      ops::embedding(Tensor::from(b.ids, {2}), table, 1, ops::token_rows(b), testing::random_tensor({1, 6}, 1), {}),
+      ShapeError);
+}
+
+}  // namespace
+}  // namespace heed
