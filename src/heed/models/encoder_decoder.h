@@ -1,0 +1,96 @@
+// The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017), figure 1, under checkpoint names of the
+// Marian family. What varies (place of the norms, positions, activation, sharing of embeddings) is chosen at
+// construction.
+//
+// Sentences are packed: every layer works on [tokens, model] without padding. Concurrent calls of const members are
+// safe.
+#pragma once
+
+#include "heed/models/interface.h"
+#include "heed/nn/attention.h"
+
+namespace heed::models {
+
+enum class Positions : uint8_t { kSinusoidsInHalves, kSinusoidsInterleaved, kLearned };
+
+struct EncoderDecoderConfig {
+  int64_t d_model = 512;
+  int encoder_layers = 6, decoder_layers = 6;
+  int encoder_heads = 8, decoder_heads = 8;
+  int64_t encoder_ffn = 2048, decoder_ffn = 2048;
+  int64_t vocab_size = 0, decoder_vocab_size = 0;
+  int64_t max_positions = 512;
+  Activation activation = Activation::kRelu;
+  float dropout = 0.1f, attention_dropout = 0, activation_dropout = 0;
+  bool scale_embedding = true;   // times d_model^1/2 (section 3.4)
+  bool share_embeddings = true;  // one matrix for source and target
+  bool tie_output = true;        // the target's matrix is the output projection too
+  bool pre_norm = false;
+  Positions positions = Positions::kSinusoidsInHalves;
+  int32_t pad_id = 0, eos_id = 0, decoder_start_id = 0;
+};
+
+// x = norm(x + SelfAttention(x));  x = norm(x + FFN(x))
+struct EncoderLayer {
+  nn::SelfAttention self_attention;
+  nn::Residual self_residual;
+  nn::FeedForward ffn;
+  nn::Residual ffn_residual;
+  EncoderLayer(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c);
+};
+
+// The same with attention to the encoder's output between the two.
+struct DecoderLayer {
+  nn::SelfAttention self_attention;
+  nn::Residual self_residual;
+  nn::CrossAttention cross_attention;
+  nn::Residual cross_residual;
+  nn::FeedForward ffn;
+  nn::Residual ffn_residual;
+  DecoderLayer(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c);
+};
+
+class EncoderDecoder : public Seq2SeqModel {
+ public:
+  // New parameters drawn from `seed`.
+  EncoderDecoder(const EncoderDecoderConfig& config, uint64_t seed);
+
+  const EncoderDecoderConfig& structure() const { return config_; }
+  nn::ParameterStore& parameters() override { return store_; }
+  const nn::ParameterStore& parameters() const override { return store_; }
+  int vocab_size() const override { return static_cast<int>(config_.decoder_vocab_size); }
+  int max_length() const override { return static_cast<int>(config_.max_positions); }
+  int eos_id() const override { return config_.eos_id; }
+  int pad_id() const override { return config_.pad_id; }
+
+  ops::CrossEntropyResult loss(const Seq2SeqBatch& batch, const LossOptions& options) const override;
+  Tensor logits(const Seq2SeqBatch& batch, const nn::Pass& pass) const override;
+  std::unique_ptr<DecodingState> start(const Ragged& sources) const override;
+  std::vector<int32_t> first_tokens(const Ragged& sources) const override;
+
+  // The encoder stack: [source tokens, model].
+  Tensor encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
+  // The decoder stack over targets shifted right: [target tokens, model].
+  Tensor decode(const Ragged& target, const ops::TokenRowsPtr& rows, const Tensor& encoded,
+                const ops::TokenRowsPtr& source_rows, const nn::Pass& pass) const;
+
+ private:
+  friend class EncoderDecoderState;
+
+  Tensor embed(const std::vector<int32_t>& ids, const Tensor& table, const Tensor& positions, uint32_t site,
+               const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
+  Tensor decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const;
+
+  EncoderDecoderConfig config_;
+  nn::ParameterStore store_;
+  Tensor source_embedding_, target_embedding_;  // [vocab, model]
+  Tensor source_positions_, target_positions_;  // [max_positions, model]
+  uint32_t source_site_ = 0, target_site_ = 0;
+  std::vector<EncoderLayer> encoder_;
+  std::vector<DecoderLayer> decoder_;
+  nn::LayerNorm encoder_norm_, decoder_norm_;  // after the stacks, where norms come before sublayers
+  ops::Weight output_;                         // [vocab, model]
+  Tensor output_bias_;                         // [1, vocab], a constant that Marian folders hold
+};
+
+}  // namespace heed::models

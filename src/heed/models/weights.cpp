@@ -1,0 +1,51 @@
+#include "heed/models/weights.h"
+
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "heed/tensor/backends.h"
+
+namespace heed::models {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 8;
+  if (names.size() <= kShown) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{}, and {} more", fmt::join(names.begin(), names.begin() + kShown, ", "), names.size() - kShown);
+}
+
+}  // namespace
+
+void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules) {
+  std::vector<std::string> missing, unexpected;
+  std::set<std::string> known;
+  for (const auto& [name, tensor] : parameters.named()) {
+    known.insert(name);
+    if (!folder.contains(name)) {
+      if (!rules.optional(name)) missing.push_back(name);
+      continue;
+    }
+    const TensorView from = folder.view(name);
+    check<FormatError>(from.shape == tensor.shape(), "{}: tensor \"{}\" has shape {}; the configuration asks for {}",
+                       folder.path().string(), name, from.shape.to_string(), tensor.shape().to_string());
+    check<FormatError>(from.dtype == DType::kF32 || from.dtype == DType::kBF16 || from.dtype == DType::kF16,
+                       "{}: tensor \"{}\" is of type {}; f32, bf16 or f16 was expected", folder.path().string(), name,
+                       name_of(from.dtype));
+    backend(tensor.device()).copy(from, tensor.view());
+  }
+  for (const std::string& name : folder.names())
+    if (!known.contains(name) && !rules.ignored(name)) unexpected.push_back(name);
+  check<FormatError>(missing.empty(), "{}: tensors are missing: {}", folder.path().string(), listed(missing));
+  check<FormatError>(unexpected.empty(), "{}: tensors that the configuration does not account for: {}",
+                     folder.path().string(), listed(unexpected));
+  parameters.values_changed();
+}
+
+std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters) {
+  std::vector<io::NamedView> views;
+  for (const auto& [name, tensor] : parameters.named()) views.push_back({name, tensor.view()});
+  return views;
+}
+
+}  // namespace heed::models

@@ -1,0 +1,93 @@
+// Multi-head attention (Vaswani et al. 2017, section 3.2.2) and its use one token at a time over a key-value cache.
+#pragma once
+
+#include "heed/nn/layers.h"
+
+namespace heed::nn {
+
+struct AttentionConfig {
+  int64_t model = 0;
+  int heads = 1;
+  float dropout = 0;  // on the probabilities
+};
+
+// Cached keys and values of one layer: rows are appended and never moved; a table (KeyTable) says which row is whose.
+class KeyValueCache {
+ public:
+  // Appends [rows, 2 * model] (keys beside values); returns the first row's index.
+  int64_t append(const Tensor& keys_values);
+  TensorView keys() const;
+  TensorView values() const;
+
+ private:
+  Tensor rows_;  // [capacity, 2 * model]
+  int64_t used_ = 0;
+};
+
+// For each hypothesis, where in the caches each of its tokens lies. All layers share one table.
+class KeyTable {
+ public:
+  explicit KeyTable(int rows) : rows_(rows), lengths_(static_cast<size_t>(rows), 0) {}
+  int rows() const { return rows_; }
+  int64_t length() const { return length_; }
+  // Notes that hypothesis i's next token lies at cache row first + i.
+  void append(int64_t first);
+  // Row i becomes a copy of what was row parents[i].
+  void select(std::span<const int32_t> parents);
+  void truncate(int64_t length);
+
+  std::span<const int32_t> slots() const { return slots_; }
+  int64_t stride() const { return stride_; }
+  std::span<const int32_t> lengths() const { return lengths_; }
+
+ private:
+  void set_length(int64_t length);
+
+  int rows_;
+  int64_t length_ = 0, stride_ = 0;
+  std::vector<int32_t> slots_;    // [rows, stride]
+  std::vector<int32_t> lengths_;  // [rows], all length_
+};
+
+// Concat(head_1, …, head_h) W^O with head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V).
+class SelfAttention {
+ public:
+  SelfAttention() = default;
+  SelfAttention(Builder& b, const std::string& name, const AttentionConfig& config, bool causal);
+
+  // x [tokens, model] -> [tokens, model]; `probabilities`, if given, gets each sentence's and head's matrix.
+  Tensor operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
+                    std::vector<Tensor>* probabilities = nullptr) const;
+  // One token per hypothesis: x [rows, model]; appends its key and value to the cache first. `table` has been
+  // appended to already.
+  Tensor step(const Tensor& x, KeyValueCache& cache, const KeyTable& table) const;
+
+ private:
+  Linear qkv_, out_;
+  AttentionParams params_;
+  float dropout_ = 0;
+  uint32_t site_ = 0;
+};
+
+// Queries from the decoder, keys and values from the encoder's output (section 3.2.3).
+class CrossAttention {
+ public:
+  CrossAttention() = default;
+  CrossAttention(Builder& b, const std::string& name, const AttentionConfig& config);
+
+  Tensor operator()(const Tensor& x, const Tensor& encoded, const Pass& pass, const ops::SegmentsPtr& segments,
+                    std::vector<Tensor>* probabilities = nullptr) const;
+  // The keys and values of all source tokens, once: [source tokens, 2 * model].
+  Tensor keys_values(const Tensor& encoded) const { return kv_(encoded); }
+  // One token per hypothesis; slots and lengths say which source tokens each sees.
+  Tensor step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,
+              std::span<const int32_t> lengths) const;
+
+ private:
+  Linear q_, kv_, out_;
+  AttentionParams params_;
+  float dropout_ = 0;
+  uint32_t site_ = 0;
+};
+
+}  // namespace heed::nn

@@ -1,0 +1,70 @@
+#include "heed/nn/parameters.h"
+
+#include "heed/tensor/backends.h"
+
+namespace heed::nn {
+namespace {
+
+constexpr int64_t kAlignment = 16;  // floats: each leaf begins at a whole cache line
+
+int64_t padded(int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+Tensor ParameterStore::create(const std::vector<std::string>& names, Shape shape) {
+  check(!values_.defined(), "parameters cannot be added after flatten()");
+  Tensor leaf = Tensor::empty(shape);
+  leaf.set_requires_grad(true);
+  leaves_.push_back(leaf);
+  const int64_t rows = shape[0] / static_cast<int64_t>(names.size());
+  for (size_t i = 0; i < names.size(); ++i)
+    named_.push_back({names[i], leaf.slice_rows(static_cast<int64_t>(i) * rows, rows)});
+  return leaf;
+}
+
+Tensor ParameterStore::create_constant(const std::string& name, Shape shape) {
+  Tensor constant = Tensor::zeros(shape);
+  named_.push_back({name, constant});
+  return constant;
+}
+
+void ParameterStore::flatten() {
+  int64_t total = 0;
+  for (const Tensor& leaf : leaves_) total += padded(leaf.numel());
+  values_ = Tensor::zeros({total});
+  gradients_ = Tensor::zeros({total});
+  size_t offset = 0;
+  for (Tensor& leaf : leaves_) {
+    TensorBody& body = *leaf.body();
+    const Tensor value = Tensor::on_storage(values_.body()->storage, offset, body.shape, DType::kF32);
+    backend(leaf.device()).copy(leaf.view(), value.view());
+    body.storage = values_.body()->storage;
+    body.byte_offset = offset;
+    body.grad = Tensor::on_storage(gradients_.body()->storage, offset, body.shape, DType::kF32).body();
+    offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
+  }
+}
+
+int64_t ParameterStore::count() const {
+  int64_t count = 0;
+  for (const Tensor& leaf : leaves_) count += leaf.numel();
+  return count;
+}
+
+void ParameterStore::clear_gradients() {
+  for (Tensor& leaf : leaves_) leaf.body()->grad_written = false;
+}
+
+void ParameterStore::complete_gradients() {
+  for (Tensor& leaf : leaves_) {
+    TensorBody& body = *leaf.body();
+    if (!body.grad_written) backend(leaf.device()).fill(Tensor(body.grad).view(), 0);
+    body.grad_written = true;
+  }
+}
+
+void ParameterStore::values_changed() {
+  for (Tensor& leaf : leaves_) ++leaf.body()->version;
+}
+
+}  // namespace heed::nn

@@ -1,0 +1,49 @@
+// ParameterStore: the parameters of a model under their checkpoint names, in one flat buffer.
+//
+// Modules create their parameters as leaves and register them; flatten() then lays all leaves end to end in one
+// storage, and their gradients in another, so that the optimizer, clipping and communication work on whole buffers. A
+// leaf may carry several names (query, key and value weights are rows of one joint matrix).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "heed/tensor/tensor.h"
+
+namespace heed::nn {
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+class ParameterStore {
+ public:
+  // A new leaf of this shape, uninitialised, under one name, or under several names that share its rows equally.
+  Tensor create(const std::vector<std::string>& names, Shape shape);
+  // A constant that checkpoints hold under a name (such as final_logits_bias): saved and loaded, not trained.
+  Tensor create_constant(const std::string& name, Shape shape);
+
+  // Moves all leaves into flat buffers. Call once, after the model is built; tensors handed out before stay valid.
+  void flatten();
+
+  // Every name with its part of a leaf, in order of creation; constants included.
+  const std::vector<NamedTensor>& named() const { return named_; }
+  int64_t count() const;  // trainable numbers
+
+  const Tensor& values() const { return values_; }        // [count], all leaves
+  const Tensor& gradients() const { return gradients_; }  // [count]
+  // Forgets the gradients: the next backward writes over them.
+  void clear_gradients();
+  // Zeroes the gradients of leaves that no backward reached; call before the gradients are read as a whole.
+  void complete_gradients();
+  // Says that values() changed, so that packed weights are made again.
+  void values_changed();
+
+ private:
+  std::vector<NamedTensor> named_;
+  std::vector<Tensor> leaves_;
+  Tensor values_, gradients_;
+};
+
+}  // namespace heed::nn

@@ -1,0 +1,78 @@
+// Reading the shared goldens: tiny models with the numbers that transformers and PyTorch gave for them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "heed/io/safetensors.h"
+#include "heed/models/interface.h"
+
+namespace heed::testing {
+
+// The tolerances that the goldens' README states for float32.
+struct Bound {
+  double absolute, relative;  // relative to the largest |reference| of the tensor
+};
+inline constexpr Bound kOutputBound{2e-4, 2e-5}, kGradientBound{1e-6, 1e-3};
+
+// Rows of ids [rows, time] up to each row's length, as a packed batch.
+inline Ragged unpad(const io::SafeTensors& file, const std::string& ids, const std::string& mask) {
+  const TensorView id = file.view(ids), keep = file.view(mask);
+  Ragged batch;
+  for (int64_t r = 0; r < id.shape[0]; ++r) {
+    std::vector<int32_t> row;
+    for (int64_t t = 0; t < id.shape[1]; ++t) {
+      const int64_t kept = keep.row<int64_t>(r)[t];
+      if (kept > 0 || (mask == ids && kept >= 0)) row.push_back(static_cast<int32_t>(id.row<int64_t>(r)[t]));
+    }
+    batch.append(row);
+  }
+  return batch;
+}
+
+// Source by its attention mask, target by its labels (-100: padding).
+inline models::Seq2SeqBatch read_batch(const io::SafeTensors& file, const std::string& prefix) {
+  return {unpad(file, prefix + "input_ids", prefix + "attention_mask"),
+          unpad(file, prefix + "labels", prefix + "labels"),
+          {}};
+}
+
+inline double largest(const TensorView& x) {
+  double result = 0;
+  for (int64_t r = 0; r < x.rows(); ++r)
+    for (int64_t c = 0; c < x.cols(); ++c) result = std::max(result, std::abs(static_cast<double>(x.row<float>(r)[c])));
+  return result;
+}
+
+// Compares packed rows with the real positions of a padded reference [sentences, time, cols].
+inline void expect_rows(const Tensor& actual, const Ragged& rows, const TensorView& reference, Bound bound,
+                        const std::string& what) {
+  const double tolerance = bound.absolute + bound.relative * largest(reference);
+  const int64_t time = reference.shape[1], cols = reference.cols();
+  ASSERT_EQ(actual.shape().cols(), cols) << what;
+  double worst = 0;
+  for (int i = 0; i < rows.rows(); ++i)
+    for (int64_t t = 0; t < rows.length(i); ++t)
+      for (int64_t c = 0; c < cols; ++c) {
+        const float a = actual.data<float>()[(rows.offsets[static_cast<size_t>(i)] + t) * cols + c];
+        const double error = std::abs(static_cast<double>(a) - reference.row<float>(i * time + t)[c]);
+        worst = error > worst || std::isnan(error) ? error : worst;
+      }
+  EXPECT_LE(worst, tolerance) << what;
+}
+
+inline void expect_same(const TensorView& actual, const TensorView& reference, Bound bound, const std::string& what) {
+  const double tolerance = bound.absolute + bound.relative * largest(reference);
+  ASSERT_EQ(actual.shape.to_string(), reference.shape.to_string()) << what;
+  double worst = 0;
+  for (int64_t r = 0; r < actual.rows(); ++r)
+    for (int64_t c = 0; c < actual.cols(); ++c) {
+      const double error = std::abs(static_cast<double>(actual.row<float>(r)[c]) - reference.row<float>(r)[c]);
+      worst = error > worst || std::isnan(error) ? error : worst;
+    }
+  EXPECT_LE(worst, tolerance) << what;
+}
+
+}  // namespace heed::testing
