@@ -59,7 +59,7 @@ TEST(Dropout, DrawsByTheDocumentedCounter) {
   for (int64_t r = 0; r < 2; ++r)
     for (int64_t c = 0; c < cols; ++c) {
       const auto channel = static_cast<uint32_t>(c % 128);
-      const PhiloxCounter words = philox(
+      const PhiloxCounter words = philox<7>(
           {static_cast<uint32_t>(c / 128) * 16 + channel % 16,
            static_cast<uint32_t>(rows->position[static_cast<size_t>(r)]), rows->example[static_cast<size_t>(r)], 77},
           philox_key(key));

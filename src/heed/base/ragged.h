@@ -21,6 +21,7 @@ struct Ragged {
     ids.insert(ids.end(), row.begin(), row.end());
     offsets.push_back(static_cast<int32_t>(ids.size()));
   }
+  bool operator==(const Ragged&) const = default;
 };
 
 }  // namespace heed

@@ -26,8 +26,8 @@ struct TensorView {
   // The elements as T; throws DTypeError if they are something else.
   template <class T>
   T* as() const {
-    check<DTypeError>(dtype == kDTypeOf<T>, "a tensor of {} where {} was expected", name_of(dtype),
-                      name_of(kDTypeOf<T>));
+    if (dtype != kDTypeOf<T>) [[unlikely]]
+      fail<DTypeError>("a tensor of {} where {} was expected", name_of(dtype), name_of(kDTypeOf<T>));
     return static_cast<T*>(data);
   }
   template <class T>

@@ -31,9 +31,10 @@ struct ScaledBy {
   HWY_INLINE V operator()(int, int, V value) const { return hn::Mul(value, hn::Set(D(), factor)); }
 };
 
+// Not inlined: its 28 tile sizes would fill the instruction cache once for each product.
 // c [rows, columns] = factor a b (+ c), all in scratch: b's and c's rows are padded to whole vectors.
-HWY_INLINE void multiply_small(MatrixA a, int64_t rows, const float* b, int64_t b_stride, int64_t depth, float* c,
-                               int64_t c_stride, int64_t columns, float factor, bool accumulate) {
+inline HWY_NOINLINE void multiply_small(MatrixA a, int64_t rows, const float* b, int64_t b_stride, int64_t depth,
+                                        float* c, int64_t c_stride, int64_t columns, float factor, bool accumulate) {
   const int64_t lanes = lane_count();
   const ScaledBy epilogue{factor};
   for (int64_t r = 0; r < rows; r += kTileRows) {
@@ -56,13 +57,35 @@ HWY_INLINE void stage(const float* x, int64_t stride, int64_t rows, int64_t cols
       hn::StoreU(load(x + r * stride + c, cols - c), FloatTag(), out + r * padded + c);
 }
 
-// The transpose of [rows, cols] as [cols][padded], the rest zero.
+// The transpose of [rows, cols] as [cols][padded], the rest zero: blocks of 4 x 4 in 128-bit registers.
 HWY_INLINE void stage_transposed(const float* x, int64_t stride, int64_t rows, int64_t cols, int64_t padded,
                                  float* out) {
+  int64_t r = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::CappedTag<float, 4> d;
+  const hn::Repartition<double, decltype(d)> d64;
+  for (; r + 4 <= rows; r += 4)
+    for (int64_t c = 0; c + 4 <= cols; c += 4) {
+      const float* from = x + r * stride + c;
+      const auto a0 = hn::LoadU(d, from), a1 = hn::LoadU(d, from + stride);
+      const auto a2 = hn::LoadU(d, from + 2 * stride), a3 = hn::LoadU(d, from + 3 * stride);
+      const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, a0, a1));
+      const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, a2, a3));
+      const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, a0, a1));
+      const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, a2, a3));
+      float* to = out + c * padded + r;
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, to);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, to + padded);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, to + 2 * padded);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, to + 3 * padded);
+    }
+  for (int64_t c = cols / 4 * 4; c < cols; ++c)
+    for (int64_t i = 0; i < r; ++i) out[c * padded + i] = x[i * stride + c];
+#endif
   for (int64_t c = 0; c < cols; ++c) {
     float* to = out + c * padded;
-    for (int64_t r = 0; r < rows; ++r) to[r] = x[r * stride + c];
-    for (int64_t r = rows; r < padded; ++r) to[r] = 0;
+    for (int64_t i = r; i < rows; ++i) to[i] = x[i * stride + c];
+    for (int64_t i = rows; i < padded; ++i) to[i] = 0;
   }
 }
 
@@ -71,13 +94,18 @@ HWY_INLINE int64_t visible_keys(const Segment& s, bool causal, int64_t i) {
   return causal ? std::clamp<int64_t>(s.q_offset + i + 1, 0, s.k_len) : s.k_len;
 }
 
-// Turns a row of n scores into probabilities in place (zeros up to `padded`); returns the log of the sum.
-HWY_INLINE float softmax_scores(float* s, int64_t n, int64_t padded) {
+// A row's largest score and the sum of exp(score - largest).
+struct SoftmaxSums {
+  float max = 0, total = 1;
+};
+
+// Turns a row of n scores into probabilities in place (zeros up to `padded`).
+HWY_INLINE SoftmaxSums softmax_scores(float* s, int64_t n, int64_t padded) {
   const FloatTag d;
   const int64_t lanes = lane_count();
   if (n == 0) {
     std::fill_n(s, padded, 0.0f);
-    return 0;
+    return {};
   }
   const FloatVec lowest = hn::Set(d, -3.0e38f);
   FloatVec best = lowest;
@@ -100,32 +128,30 @@ HWY_INLINE float softmax_scores(float* s, int64_t n, int64_t padded) {
   const float total = sum_lanes(sum);
   const FloatVec inverse = hn::Set(d, 1.0f / total);
   for (int64_t c = 0; c < n; c += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, s + c), inverse), d, s + c);
-  return max + std::log(total);
+  return {max, total};
 }
 
-// Calls f(factors, first column, columns) for the dropout factors of one row of probabilities, 128 at a time.
-template <class F>
-HWY_INLINE void for_dropout_groups(const Dropout& dropout, const Segment& segment, int head, int64_t query, int64_t n,
-                                   const F& f) {
-  alignas(64) float factors[kDropoutGroup];
-  const DropoutRow random(dropout, segment.example, static_cast<uint32_t>(segment.q_offset + query),
-                          static_cast<uint32_t>(head));
-  for (int64_t c = 0; c < n; c += kDropoutGroup) {
-    random.group(c / kDropoutGroup, factors);
-    f(factors, c, std::min(kDropoutGroup, n - c));
+// Dropout factors of a block of probabilities: one group of 128 serves 8 queries by 16 keys, so that short sentences do
+// not draw in vain. Key k of query q takes channel 16 (q mod 8) + k mod 16 of group k / 16 at position q / 8.
+class DropoutTile {
+ public:
+  static constexpr int64_t kQueries = 8, kKeys = 16;
+
+  // `factors` [kQueries][padded] gets the factors of the queries of block `block`.
+  static HWY_INLINE void draw(const Dropout& dropout, const Segment& segment, int head, int64_t block, int64_t padded,
+                              float* factors) {
+    const DropoutRow random(dropout, segment.example, static_cast<uint32_t>(block), static_cast<uint32_t>(head));
+    alignas(64) float group[kDropoutGroup];
+    for (int64_t k = 0; k < padded; k += kKeys) {
+      random.group(k / kKeys, group);
+      const int64_t keys = std::min(kKeys, padded - k);
+      for (int64_t q = 0; q < kQueries; ++q)
+        for (int64_t c = 0; c < keys; c += std::min(lane_count(), kKeys))
+          hn::StoreU(hn::LoadU(hn::CappedTag<float, 16>(), group + q * kKeys + c), hn::CappedTag<float, 16>(),
+                     factors + q * padded + k + c);
+    }
   }
-}
-
-// x[c] *= factors, for one row.
-HWY_INLINE void drop_row(const Dropout& dropout, const Segment& segment, int head, int64_t query, int64_t n, float* x) {
-  const FloatTag d;
-  const int64_t lanes = lane_count();
-  for_dropout_groups(dropout, segment, head, query, n,
-                     [&](const float* factors, int64_t begin, int64_t count) HWY_ATTR {
-                       for (int64_t c = 0; c < count; c += lanes)
-                         hn::StoreU(hn::Mul(hn::LoadU(d, x + begin + c), hn::LoadU(d, factors + c)), d, x + begin + c);
-                     });
-}
+};
 
 // One thread's scratch: grows to the largest segment seen and is kept.
 class Scratch {

@@ -14,24 +14,52 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 
-// One head of one segment; keys [H][Tp], values [T][Hp], scores for kQueryBlock queries.
-HWY_INLINE void attend_head(const AttentionForward& f, const Segment& s, int head, const float* keys,
-                            const float* values, float* scores) {
+// Scratch of one head of one segment: keys [H][Tp], values [T][Hp], scores and dropout factors of a block of queries.
+struct Buffers {
+  float *keys, *values, *scores, *factors;
+};
+
+HWY_INLINE void drop_block(const Dropout& dropout, const Segment& s, int head, int64_t first, int64_t queries,
+                           int64_t stride, int64_t padded, const Buffers& b) {
+  const FloatTag d;
+  for (int64_t r = 0; r < queries; ++r) {
+    const int64_t query = s.q_offset + first + r, in_block = query % DropoutTile::kQueries;
+    if (r == 0 || in_block == 0) DropoutTile::draw(dropout, s, head, query / DropoutTile::kQueries, padded, b.factors);
+    float* row = b.scores + r * stride;
+    const float* factors = b.factors + in_block * padded;
+    for (int64_t c = 0; c < padded; c += lane_count())
+      hn::StoreU(hn::Mul(hn::LoadU(d, row + c), hn::LoadU(d, factors + c)), d, row + c);
+  }
+}
+
+// lse[i][head] = max + log(total) for a block of queries, logarithms by vectors.
+HWY_INLINE void store_log_sums(const AttentionForward& f, int64_t row, int head, int64_t queries, const float* max,
+                               float* total) {
+  const FloatTag d;
+  for (int64_t i = 0; i < queries; i += lane_count()) hn::StoreU(hn::Log(d, hn::LoadU(d, total + i)), d, total + i);
+  for (int64_t i = 0; i < queries; ++i) f.lse.row<float>(row + i)[head] = max[i] + total[i];
+}
+
+HWY_INLINE void attend_head(const AttentionForward& f, const Segment& s, int head, const Buffers& b) {
   const AttentionParams& p = f.params;
   const int64_t dim = p.head_dim, padded_dim = round_up(dim), padded_keys = round_up(s.k_len);
+  alignas(64) float max[kQueryBlock + 16], total[kQueryBlock + 16];
+  std::fill_n(total, kQueryBlock + 16, 1.0f);
   for (int64_t i = 0; i < s.q_len; i += kQueryBlock) {
     const int64_t queries = std::min(kQueryBlock, s.q_len - i);
     const int64_t most = visible_keys(s, p.causal, i + queries - 1), padded_most = round_up(most);
     const MatrixA q{f.q.row<float>(s.q_begin + i) + head * dim, f.q.row_stride, 1};
-    multiply_small(q, queries, keys, padded_keys, dim, scores, padded_keys, padded_most, p.scale, false);
+    multiply_small(q, queries, b.keys, padded_keys, dim, b.scores, padded_keys, padded_most, p.scale, false);
     for (int64_t r = 0; r < queries; ++r) {
-      float* row = scores + r * padded_keys;
-      const float lse = softmax_scores(row, visible_keys(s, p.causal, i + r), padded_most);
-      if (f.lse) f.lse.row<float>(s.q_begin + i + r)[head] = lse;
-      if (p.dropout.active()) drop_row(p.dropout, s, head, i + r, padded_most, row);
+      const SoftmaxSums sums =
+          softmax_scores(b.scores + r * padded_keys, visible_keys(s, p.causal, i + r), padded_most);
+      max[r] = sums.max;
+      total[r] = sums.total;
     }
+    if (f.lse) store_log_sums(f, s.q_begin + i, head, queries, max, total);
+    if (p.dropout.active()) drop_block(p.dropout, s, head, i, queries, padded_keys, padded_most, b);
     float* y = f.y.row<float>(s.q_begin + i) + head * dim;
-    multiply_small({scores, padded_keys, 1}, queries, values, padded_dim, most, y, f.y.row_stride, dim, 1, false);
+    multiply_small({b.scores, padded_keys, 1}, queries, b.values, padded_dim, most, y, f.y.row_stride, dim, 1, false);
   }
 }
 
@@ -45,11 +73,13 @@ void attention(const AttentionForward& f, std::span<const Segment> segments) {
     for (int64_t task = begin; task < end; ++task) {
       const Segment& s = segments[static_cast<size_t>(task / p.kv_heads)];
       const int64_t kv_head = task % p.kv_heads, padded_keys = round_up(s.k_len);
-      const auto [keys, values, scores] =
-          scratch.take<3>({dim * padded_keys, s.k_len * padded_dim, kQueryBlock * padded_keys});
+      const auto [keys, values, scores, factors] =
+          scratch.take<4>({dim * padded_keys, s.k_len * padded_dim, kQueryBlock * padded_keys,
+                           p.dropout.active() ? DropoutTile::kQueries * padded_keys : 0});
       stage_transposed(f.k.row<float>(s.k_begin) + kv_head * dim, f.k.row_stride, s.k_len, dim, padded_keys, keys);
       stage(f.v.row<float>(s.k_begin) + kv_head * dim, f.v.row_stride, s.k_len, dim, padded_dim, values);
-      for (int h = 0; h < group; ++h) attend_head(f, s, static_cast<int>(kv_head) * group + h, keys, values, scores);
+      for (int h = 0; h < group; ++h)
+        attend_head(f, s, static_cast<int>(kv_head) * group + h, {keys, values, scores, factors});
     }
   });
 }

@@ -18,33 +18,28 @@ namespace heed::cpu::HWY_NAMESPACE {
 // The scratch of one head of one segment. Keys and values as [H][Tp] for products with rows of queries, keys as [T][Hp]
 // for dq; q and dy of a block as [queries][Hp]; dk and dv as [T][Hp], summed over the heads that share them.
 struct Buffers {
-  float *keys_t, *values_t, *keys, *queries, *dy, *p, *dp, *dk, *dv;
+  float *keys_t, *values_t, *keys, *queries, *dy, *p, *dp, *dk, *dv, *factors;
 };
 
-// p = exp(s - lse), zero beyond the n visible keys; dp gets p (m dp - delta), p gets m p.
-HWY_INLINE void score_gradient_row(const AttentionBackward& b, const Segment& s, int head, int64_t query, int64_t n,
-                                   int64_t padded, float lse, float delta, float* p, float* dp) {
+// p = exp(s - lse), zero beyond the n visible keys; dp gets p (m dp - delta), p gets m p. factors: m, or nullptr for
+// ones.
+HWY_INLINE void score_gradient_row(const float* factors, int64_t n, int64_t padded, float lse, float delta, float* p,
+                                   float* dp) {
   const FloatTag d;
   const int64_t lanes = lane_count();
   const FloatVec shift = hn::Set(d, lse), minus = hn::Set(d, delta);
-  const Dropout& dropout = b.params.dropout;
-  const auto run = [&](const float* factors, int64_t begin, int64_t count) HWY_ATTR {
-    for (int64_t c = begin; c < begin + count; c += lanes) {
-      FloatVec prob = hn::Exp(d, hn::Sub(hn::LoadU(d, p + c), shift));
-      if (n - c < lanes)
-        prob = n > c ? hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n - c)), prob) : hn::Zero(d);
-      FloatVec grad = hn::LoadU(d, dp + c), kept = prob;
-      if (factors) {
-        const FloatVec m = hn::LoadU(d, factors + c - begin);
-        grad = hn::Mul(grad, m);
-        kept = hn::Mul(prob, m);
-      }
-      hn::StoreU(hn::Mul(prob, hn::Sub(grad, minus)), d, dp + c);
-      hn::StoreU(kept, d, p + c);
+  for (int64_t c = 0; c < padded; c += lanes) {
+    FloatVec prob = hn::Exp(d, hn::Sub(hn::LoadU(d, p + c), shift));
+    if (n - c < lanes) prob = n > c ? hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n - c)), prob) : hn::Zero(d);
+    FloatVec grad = hn::LoadU(d, dp + c), kept = prob;
+    if (factors) {
+      const FloatVec m = hn::LoadU(d, factors + c);
+      grad = hn::Mul(grad, m);
+      kept = hn::Mul(prob, m);
     }
-  };
-  if (dropout.active()) for_dropout_groups(dropout, s, head, query, padded, run);
-  else run(nullptr, 0, padded);
+    hn::StoreU(hn::Mul(prob, hn::Sub(grad, minus)), d, dp + c);
+    hn::StoreU(kept, d, p + c);
+  }
 }
 
 HWY_INLINE float dot(const float* a, const float* b, int64_t n) {
@@ -67,8 +62,15 @@ HWY_INLINE void backward_head(const AttentionBackward& b, const Segment& s, int 
                    false);
     for (int64_t r = 0; r < queries; ++r) {
       const float delta = dot(b.y.row<float>(row + r) + head * dim, m.dy + r * padded_dim, dim);
-      score_gradient_row(b, s, head, i + r, visible_keys(s, p.causal, i + r), padded_most,
-                         b.lse.row<float>(row + r)[head], delta, m.p + r * padded_keys, m.dp + r * padded_keys);
+      const int64_t query = s.q_offset + i + r, in_block = query % DropoutTile::kQueries;
+      const float* factors = nullptr;
+      if (p.dropout.active()) {
+        if (r == 0 || in_block == 0)
+          DropoutTile::draw(p.dropout, s, head, query / DropoutTile::kQueries, padded_most, m.factors);
+        factors = m.factors + in_block * padded_most;
+      }
+      score_gradient_row(factors, visible_keys(s, p.causal, i + r), padded_most, b.lse.row<float>(row + r)[head], delta,
+                         m.p + r * padded_keys, m.dp + r * padded_keys);
     }
     float* dq = b.dq.row<float>(row) + head * dim;
     multiply_small({m.dp, padded_keys, 1}, queries, m.keys, padded_dim, most, dq, b.dq.row_stride, dim, p.scale,
@@ -102,9 +104,10 @@ void attention_backward(const AttentionBackward& b, std::span<const Segment> seg
       const int64_t kv_head = task % p.kv_heads, padded_keys = round_up(s.k_len), offset = kv_head * dim;
       const int64_t by_key = s.k_len * padded_dim, by_dim = dim * padded_keys;
       const int64_t by_query = kQueryBlock * padded_dim, scores = kQueryBlock * padded_keys;
-      const auto [keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv] =
-          scratch.take<9>({by_dim, by_dim, by_key, by_query, by_query, scores, scores, by_key, by_key});
-      const Buffers m{keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv};
+      const auto [keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv, factors] =
+          scratch.take<10>({by_dim, by_dim, by_key, by_query, by_query, scores, scores, by_key, by_key,
+                            p.dropout.active() ? DropoutTile::kQueries * padded_keys : 0});
+      const Buffers m{keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv, factors};
       stage_transposed(b.k.row<float>(s.k_begin) + offset, b.k.row_stride, s.k_len, dim, padded_keys, keys_t);
       stage_transposed(b.v.row<float>(s.k_begin) + offset, b.v.row_stride, s.k_len, dim, padded_keys, values_t);
       stage(b.k.row<float>(s.k_begin) + offset, b.k.row_stride, s.k_len, dim, padded_dim, keys);

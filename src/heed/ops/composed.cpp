@@ -15,6 +15,29 @@ Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias, Activation k
   return kind == Activation::kNone ? y : activation(y, kind);
 }
 
+namespace {
+
+// The factors of one head's probabilities [time_q, time_k], in attention's layout: key k of query q takes channel
+// 128 (k / 16) + 16 (q mod 8) + k mod 16 at position q / 8.
+Tensor dropout_factors(const Dropout& spec, const Segment& s, int head) {
+  auto rows = std::make_shared<TokenRows>();
+  for (int block = 0; block <= (s.q_offset + s.q_len) / 8; ++block) {
+    rows->position.push_back(block);
+    rows->example.push_back(s.example);
+  }
+  const int64_t channels = (s.k_len + 15) / 16 * 128;
+  const uint32_t site = spec.site + static_cast<uint32_t>(head);
+  const Tensor drawn =
+      dropout(Tensor::full({rows->tokens(), channels}, 1), dropout_site(spec.rate, spec.key, site, rows));
+  std::vector<float> factors;
+  for (int q = s.q_offset; q < s.q_offset + s.q_len; ++q)
+    for (int k = 0; k < s.k_len; ++k)
+      factors.push_back(drawn.data<float>()[q / 8 * channels + k / 16 * 128 + q % 8 * 16 + k % 16]);
+  return Tensor::from(factors, {s.q_len, s.k_len});
+}
+
+}  // namespace
+
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
                  const AttentionParams& p) {
   const int group = p.heads / p.kv_heads;
@@ -32,15 +55,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
       const Tensor scores = matmul(part(q, s.q_begin, s.q_len, h), part(k, s.k_begin, s.k_len, h / group), false, true);
       const Tensor masked = add(scale(scores, p.scale), Tensor::from(mask, {s.q_len, s.k_len}));  // [time_q, time_k]
       Tensor probabilities = softmax(masked);
-      if (p.dropout.active()) {
-        auto rows = std::make_shared<TokenRows>();
-        for (int i = 0; i < s.q_len; ++i) {
-          rows->position.push_back(s.q_offset + i);
-          rows->example.push_back(s.example);
-        }
-        const uint32_t site = p.dropout.site + static_cast<uint32_t>(h);
-        probabilities = dropout(probabilities, dropout_site(p.dropout.rate, p.dropout.key, site, rows));
-      }
+      if (p.dropout.active()) probabilities = multiply(probabilities, dropout_factors(p.dropout, s, h));
       heads.push_back(matmul(probabilities, part(v, s.k_begin, s.k_len, h / group)));  // [time_q, head_dim]
     }
     sentences.push_back(concatenate_columns(heads));

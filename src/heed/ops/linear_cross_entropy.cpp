@@ -64,6 +64,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   }
   result.loss_sum = on.sum(c.losses.view());
   result.nll_sum = on.sum(c.nll.view());
+  result.nll = c.nll;
   result.loss = Tensor::full({1}, result.loss_sum / divisor, DType::kF32, x.device());
   if (grad && tokens == 0) on.fill(dw.view(), 0);
   record(result.loss, {&x, &master}, [x, master, dx, dw, divisor](const Tensor& dloss) {

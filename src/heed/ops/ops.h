@@ -46,6 +46,7 @@ struct CrossEntropyResult {
   double loss_sum = 0;  // of smoothed losses
   double nll_sum = 0;   // of losses without smoothing
   int64_t tokens = 0;   // that have a target
+  Tensor nll;           // [tokens], of each token without smoothing; not differentiable
 };
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
                                         float smoothing, double divisor);
