@@ -1,0 +1,17 @@
+// The functions of the subcommands, one file each, in the order of main.cpp's table. Each returns an exit code and
+// throws the library's exceptions.
+#pragma once
+
+#include "heed/cli/command.h"
+
+namespace heed::cli {
+
+int run_translate(Command& command);
+int run_score(Command& command);
+int run_evaluate_translation(Command& command);
+int run_info(Command& command);
+int run_bench_train(Command& command);
+int run_bench_translate(Command& command);
+int run_demo_corpus(Command& command);
+
+}  // namespace heed::cli

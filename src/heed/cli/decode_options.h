@@ -1,0 +1,31 @@
+// The decoding options that translate and evaluate share: a model's generation_config.json gives the defaults, flags
+// override.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "heed/cli/command.h"
+#include "heed/tasks/translation.h"
+
+namespace heed::cli {
+
+class DecodeOptions {
+ public:
+  // Adds the options to the command. The object must outlive command.parse().
+  void add_to(Command& command);
+
+  // What the model's folder asks for, with the given flags in its place. Throws UsageError.
+  tasks::TranslateOptions resolve(const tasks::TranslationModel& model, const CommonOptions& common) const;
+
+ private:
+  std::optional<int> beam_, n_best_, max_new_tokens_, min_new_tokens_, max_length_, top_k_, no_repeat_ngram_size_;
+  std::optional<double> length_penalty_, top_p_, min_p_, typical_p_;
+  std::optional<float> temperature_, repetition_penalty_;
+  std::string length_normalisation_ = "power", early_stopping_ = "false";
+  bool sample_ = false;
+  int batch_size_ = 32, workers_ = 0;
+};
+
+}  // namespace heed::cli

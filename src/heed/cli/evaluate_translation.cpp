@@ -1,0 +1,59 @@
+// heed evaluate translation: translate a test set and score it.
+#include <chrono>
+
+#include "heed/cli/commands.h"
+#include "heed/cli/decode_options.h"
+#include "heed/cli/files.h"
+#include "heed/metrics/bleu.h"
+#include "heed/metrics/chrf.h"
+
+namespace heed::cli {
+
+int run_evaluate_translation(Command& command) {
+  std::filesystem::path folder, source;
+  std::vector<std::filesystem::path> references;
+  std::string tokenizer = "13a";
+  DecodeOptions decoding;
+  command.about("Translates the source lines and scores the result by BLEU and chrF as sacreBLEU does.");
+  command.example("heed evaluate translation --model model/ --source test.en --reference test.de --beam 5 --json", "");
+  command.options().add("model", folder, "Folder of the model").required();
+  command.options().add("source", source, "Source lines").required();
+  command.options().add("reference", references, "Their reference translation; give it again for more").required();
+  command.options().add("tokenize", tokenizer, "BLEU's tokenizer").choices({"13a", "intl", "char", "zh", "none"});
+  decoding.add_to(command);
+  command.use_threads();
+  command.use_seed();
+  command.use_json();
+  command.parse();
+
+  const auto model = tasks::TranslationModel::load(folder);
+  const auto options = decoding.resolve(model, command.common());
+  const auto sources = read_lines(source);
+  std::vector<std::vector<std::string>> texts;
+  for (const auto& file : references) texts.push_back(read_lines(file));
+  const auto begin = std::chrono::steady_clock::now();
+  const auto hypotheses = tasks::translate_lines(model, options, sources);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  metrics::BleuOptions bleu_options;
+  bleu_options.tokenizer = metrics::bleu_tokenizer(tokenizer);
+  const metrics::References reference = metrics::references_by_segment(texts);
+  const auto bleu = metrics::corpus_bleu(hypotheses, reference, bleu_options);
+  const auto chrf = metrics::corpus_chrf(hypotheses, reference);
+  const std::string signature = metrics::bleu_signature(bleu_options, reference);
+  if (command.common().json) {
+    command.output().line(Json{
+        {"bleu", bleu.score},
+        {"chrf", chrf.score},
+        {"signature", signature},
+        {"lines", sources.size()},
+        {"beam", options.decode.beam},
+        {"seconds", seconds}}.dump());
+  } else {
+    command.output().line(bleu.format(2, signature));
+    command.output().line(chrf.format(2, metrics::chrf_signature({}, reference)));
+  }
+  command.output().flush();
+  return kOk;
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,62 @@
+// heed info: what lies in a model folder.
+#include "heed/base/sha256.h"
+#include "heed/cli/commands.h"
+#include "heed/io/model_folder.h"
+
+namespace heed::cli {
+namespace {
+
+std::string text_at(const Json& config, const char* key) { return config.contains(key) ? config.at(key).dump() : "-"; }
+
+}  // namespace
+
+int run_info(Command& command) {
+  std::filesystem::path path;
+  bool tensors = false;
+  command.about("What a model folder holds: family, parameters, sizes, the SHA-256 of each file.");
+  command.example("heed info model/", "");
+  command.example("heed info model/ --tensors", "every tensor with its type and shape");
+  command.options().add_positional("model", path, "Folder of the model").required();
+  command.options().add("tensors", tensors, "List the tensors");
+  command.use_json();
+  command.parse();
+  const auto folder = io::ModelFolder::open(path);
+  Json report{{"path", path.string()}, {"model_type", folder.config().value("model_type", "")}};
+  int64_t parameters = 0;
+  Json list = Json::array();
+  for (const std::string& name : folder.names()) {
+    const auto info = folder.info(name);
+    int64_t count = 1;
+    for (const int64_t d : info.shape) count *= d;
+    parameters += count;
+    list.push_back({{"name", name}, {"dtype", info.dtype}, {"shape", info.shape}});
+  }
+  report["parameters"] = parameters;
+  report["files"] = Json::array();
+  for (const auto& file : folder.files())
+    report["files"].push_back({{"name", file.filename().string()},
+                               {"bytes", std::filesystem::file_size(file)},
+                               {"sha256", sha256_of_file(file)}});
+  if (tensors) report["tensors"] = list;
+  if (command.common().json) {
+    command.output().line(report.dump(2, ' ', false, Json::error_handler_t::replace));
+    return kOk;
+  }
+  Output& out = command.output();
+  out.line(fmt::format("{}: {}, {} parameters", path.string(), report["model_type"].get<std::string>(),
+                       format_count(static_cast<double>(parameters))));
+  for (const char* key : {"d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads", "encoder_ffn_dim",
+                          "vocab_size", "max_position_embeddings", "activation_function"})
+    out.line(fmt::format("  {:<26}{}", key, text_at(folder.config(), key)));
+  for (const Json& f : report["files"])
+    out.line(fmt::format("  {:<26}{:>10}  {}", f["name"].get<std::string>(), format_bytes(f["bytes"].get<uint64_t>()),
+                         f["sha256"].get<std::string>()));
+  if (tensors)
+    for (const Json& t : list)
+      out.line(fmt::format("  {:<60}{:<5}{}", t["name"].get<std::string>(), t["dtype"].get<std::string>(),
+                           t["shape"].dump()));
+  out.flush();
+  return kOk;
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,26 @@
+// The program `heed`: a table from the names of subcommands to their functions. One file per subcommand holds the
+// function; what they have in common is in command.h and program.h.
+#include <unistd.h>
+
+#include "heed/cli/commands.h"
+#include "heed/cli/program.h"
+#include "heed/cli/signals.h"
+#include "heed/cli/terminal.h"
+
+int main(int argc, char** argv) {
+  using namespace heed::cli;
+  const std::vector<Entry> table = {
+      {"translate", "translate lines of text", &run_translate},
+      {"score", "log-probabilities of given translations", &run_score},
+      {"evaluate translation", "translate a test set and score it", &run_evaluate_translation},
+      {"info", "what a model folder holds", &run_info},
+      {"bench train", "speed of a training step", &run_bench_train},
+      {"bench translate", "speed of translation", &run_bench_translate},
+      {"demo-corpus", "write a small English-Chinese corpus made from a grammar", &run_demo_corpus},
+  };
+  ignore_broken_pipes();
+  Output output(STDOUT_FILENO);
+  Console console(STDERR_FILENO, process_environment());
+  return run_program(table, Strings(argv + 1, argv + argc),
+                     {output, console, process_environment(), is_terminal(STDIN_FILENO)});
+}
