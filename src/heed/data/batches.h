@@ -1,0 +1,105 @@
+// Batches by token budget. The plan of an epoch is a pure function of the lengths, the options (with the seed) and the
+// epoch: rows are shuffled, put into buckets of like length, cut into batches in that order, and the batches shuffled.
+// So batch k of epoch e is the same whoever asks, in whatever order, and a resumed run meets the same batches.
+//
+// A bucket holds the rows whose longer side lies in a range; ranges grow by a factor, as in tensor2tensor (Vaswani et
+// al. 2018): that bounds the padding of a padded layout while buckets stay large enough for batches to differ in every
+// epoch. Nothing is ever left out. To leave no small batch at the end, all are filled as evenly as the budget allows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "heed/base/json.h"
+#include "heed/base/ragged.h"
+#include "heed/data/encoded_corpus.h"
+
+namespace heed::data {
+
+struct BatchOptions {
+  uint64_t seed = 1;
+  uint32_t max_tokens = 4096;  // real target tokens of a batch; a single longer row makes a batch of its own
+  bool count_source = false;   // max_tokens bounds source and target tokens together
+  uint32_t max_rows = 0;       // 0: any
+  double bucket_growth = 1.1;  // a bucket's longest over its shortest, about; 1: by exact length; 0: no buckets
+};
+
+// What an epoch's batches hold, and what they would hold if each row were padded to the longest of its batch (Heed's
+// own layout is packed and computes no padding).
+struct PlanReport {
+  uint64_t batches = 0, rows = 0;
+  uint64_t source_tokens = 0, target_tokens = 0;
+  uint64_t padded_source_tokens = 0, padded_target_tokens = 0;
+  uint64_t smallest_batch = 0, largest_batch = 0;  // tokens that count for the budget
+
+  // The share of padding in such a padded layout, both sides together, in [0, 1).
+  double padding_share() const;
+  std::string text() const;
+  Json json() const;
+};
+
+// The batches of one epoch. Immutable, so thread-safe.
+class BatchPlan {
+ public:
+  // Lengths per row, both spans of one size, at most 2^32 - 1 rows. Throws UsageError for options out of range,
+  // DataError for no rows.
+  BatchPlan(std::span<const uint16_t> source_lengths, std::span<const uint16_t> target_lengths,
+            const BatchOptions& options, uint64_t epoch);
+
+  uint64_t batches() const { return order_.size(); }
+
+  // The rows of batch k < batches(), never none.
+  std::span<const uint32_t> rows(uint64_t k) const;
+
+  const PlanReport& report() const { return report_; }
+
+ private:
+  void measure(std::span<const uint16_t> source_lengths, std::span<const uint16_t> target_lengths, bool count_source);
+
+  std::vector<uint32_t> rows_;    // by bucket
+  std::vector<uint32_t> begins_;  // into rows_, of each batch, and the end
+  std::vector<uint32_t> order_;   // batch k is the order_[k]-th in rows_
+  PlanReport report_;
+};
+
+struct ParallelBatch {
+  Ragged source, target;        // as the encoders gave them, end marks included, nothing shifted
+  std::vector<uint64_t> lines;  // of the text, from 0, one per row
+  bool operator==(const ParallelBatch&) const = default;
+};
+
+// The share of data-parallel rank `rank` of `world`: rows rank, rank + world, …, which in a batch of like lengths are
+// about equal work. The shares are disjoint and together the batch; a share is empty if there are fewer rows than
+// ranks.
+ParallelBatch share_of(const ParallelBatch& batch, int rank, int world);
+
+// The batches of a corpus over all epochs. Thread-safe; the corpus must outlive it.
+class ParallelBatches {
+ public:
+  ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options) : corpus_(corpus), options_(options) {}
+
+  // How many batches the epoch has.
+  uint64_t batches(uint64_t epoch) const { return plan(epoch)->batches(); }
+
+  // Batch k < batches(epoch).
+  ParallelBatch batch(uint64_t epoch, uint64_t k) const;
+
+  std::shared_ptr<const BatchPlan> plan(uint64_t epoch) const;
+
+ private:
+  const EncodedCorpus& corpus_;
+  BatchOptions options_;
+  // The two plans last asked for, as a cache: at an epoch's end two are in use.
+  struct Planned {
+    uint64_t epoch;
+    std::shared_ptr<const BatchPlan> plan;
+  };
+  mutable std::mutex mutex_;
+  mutable std::vector<Planned> recent_;
+};
+
+}  // namespace heed::data

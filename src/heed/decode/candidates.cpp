@@ -1,0 +1,173 @@
+#include "heed/decode/candidates.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "heed/base/threads.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::decode {
+namespace {
+
+// More bans than this cost the backend's top-k more than a pass over the row.
+constexpr size_t kMostPassedOver = 64;
+// Rows that are worth waking another thread for, at some microseconds each.
+constexpr int64_t kRowsPerThread = 2;
+
+bool is_among(int32_t id, std::span<const int32_t> ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
+
+// A tensor of `count` elements at least, grown where it is smaller.
+void reserve(Tensor& memory, int64_t count, DType dtype, Device device) {
+  if (!memory.defined() || memory.numel() < count || memory.device() != device)
+    memory = Tensor::empty({count}, dtype, device);
+}
+
+}  // namespace
+
+void HostRows::attach(const Tensor& tensor) {
+  tensor_ = tensor;
+  cols_ = tensor.shape().cols();
+  if (tensor.device().type == DeviceType::kCpu) {
+    data_ = tensor.data<float>();
+    stride_ = tensor.view().row_stride;
+  } else {
+    copy_ = tensor.to_vector<float>();
+    data_ = copy_.data();
+    stride_ = cols_;
+  }
+}
+
+void BackendTopK::run(const Tensor& logits, int k) {
+  k_ = k;
+  const Device device = logits.device();
+  const int64_t rows = logits.shape().rows(), count = rows * k;
+  reserve(values_memory_, count, DType::kF32, device);
+  reserve(indices_memory_, count, DType::kI32, device);
+  const Tensor values = values_memory_.slice_rows(0, count).reshape({rows, k});
+  const Tensor indices = indices_memory_.slice_rows(0, count).reshape({rows, k});
+  backend(device).log_softmax_top_k(logits.view(), k, values.view(), indices.view());
+  if (device.type == DeviceType::kCpu) {
+    log_probs_ = {values.data<float>(), static_cast<size_t>(count)};
+    ids_ = {indices.data<int32_t>(), static_cast<size_t>(count)};
+  } else {
+    host_values_ = values.to_vector<float>();
+    host_indices_ = indices.to_vector<int32_t>();
+    log_probs_ = host_values_;
+    ids_ = host_indices_;
+  }
+}
+
+int top_k(std::span<const float> x, int k, std::vector<std::pair<float, int32_t>>& scratch, std::span<float> values,
+          std::span<int32_t> ids) {
+  // A heap of the k best so far with the worst of them in front.
+  const auto better = [](const auto& a, const auto& b) {
+    return a.first > b.first || (a.first == b.first && a.second < b.second);
+  };
+  const auto most = static_cast<size_t>(k);
+  scratch.clear();
+  float least = -std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!(x[i] > least)) continue;
+    if (scratch.size() == most) {
+      std::pop_heap(scratch.begin(), scratch.end(), better);
+      scratch.pop_back();
+    }
+    scratch.emplace_back(x[i], static_cast<int32_t>(i));
+    std::push_heap(scratch.begin(), scratch.end(), better);
+    if (scratch.size() == most) least = scratch.front().first;
+  }
+  std::sort_heap(scratch.begin(), scratch.end(), better);
+  for (size_t i = 0; i < scratch.size(); ++i) {
+    values[i] = scratch[i].first;
+    ids[i] = scratch[i].second;
+  }
+  return static_cast<int>(scratch.size());
+}
+
+CandidateFinder::CandidateFinder(const Processors& processors, int per_row)
+    : processors_(processors), per_row_(per_row) {}
+
+Candidates CandidateFinder::row(int i) {
+  const auto count = static_cast<size_t>(counts_[static_cast<size_t>(i)]);
+  return {best_.log_probs(i).first(count), best_.ids(i).first(count)};
+}
+
+void CandidateFinder::find(const Tensor& logits, std::span<const Sequence* const> sequences) {
+  const int64_t vocab = logits.shape().cols();
+  counts_.assign(sequences.size(), 0);
+  collect_bans(sequences);
+  const bool general = processors_.changes_logits() || most_banned_ > kMostPassedOver;
+  const size_t wanted = std::max(static_cast<size_t>(per_row_) + (general ? 0 : most_banned_), most_forced_);
+  best_.run(logits, static_cast<int>(std::min<int64_t>(static_cast<int64_t>(wanted), vocab)));
+  check_numbers(sequences);
+  if (general) return process(logits, sequences);
+  for (size_t i = 0; i < sequences.size(); ++i)
+    if (sequences[i]) filter(static_cast<int>(i), *sequences[i]);
+}
+
+void CandidateFinder::collect_bans(std::span<const Sequence* const> sequences) {
+  banned_.clear();
+  ban_offsets_.assign(1, 0);
+  most_banned_ = most_forced_ = 0;
+  for (const Sequence* sequence : sequences) {
+    if (sequence) {
+      processors_.ban(*sequence, row_ids_);
+      banned_.insert(banned_.end(), row_ids_.begin(), row_ids_.end());
+      most_banned_ = std::max(most_banned_, row_ids_.size());
+      if (processors_.force(*sequence, row_ids_)) most_forced_ = std::max(most_forced_, row_ids_.size());
+    }
+    ban_offsets_.push_back(banned_.size());
+  }
+}
+
+void CandidateFinder::check_numbers(std::span<const Sequence* const> sequences) {
+  for (size_t i = 0; i < sequences.size(); ++i)
+    check(!sequences[i] || !std::isnan(best_.log_probs(static_cast<int>(i))[0]),
+          "decoding: the logits of token {} of an output are not numbers", sequences[i] ? sequences[i]->length : 0);
+}
+
+// Takes the banned ones out of the backend's best, or puts the forced ones in their place.
+void CandidateFinder::filter(int row, const Sequence& sequence) {
+  const auto log_probs = best_.log_probs(row);
+  const auto ids = best_.ids(row);
+  const auto index = static_cast<size_t>(row);
+  size_t count = 0;
+  if (processors_.force(sequence, row_ids_)) {
+    count = std::min(row_ids_.size(), static_cast<size_t>(per_row_));
+    std::fill_n(log_probs.begin(), count, 0.0f);
+    std::copy_n(row_ids_.begin(), count, ids.begin());
+  } else {
+    const auto banned = std::span(banned_).subspan(ban_offsets_[index], ban_offsets_[index + 1] - ban_offsets_[index]);
+    for (size_t i = 0; i < ids.size() && count < static_cast<size_t>(per_row_); ++i) {
+      if (!(log_probs[i] > -std::numeric_limits<float>::infinity()) || is_among(ids[i], banned)) continue;
+      log_probs[count] = log_probs[i];
+      ids[count++] = ids[i];
+    }
+  }
+  counts_[index] = static_cast<int>(count);
+}
+
+// The general way: the row's log-probabilities, the processors on them, the best of what comes out.
+void CandidateFinder::process(const Tensor& logits, std::span<const Sequence* const> sequences) {
+  host_.attach(logits);
+  workers_.resize(static_cast<size_t>(thread_count()));
+  parallel_for(static_cast<int64_t>(sequences.size()), kRowsPerThread, [&](int64_t begin, int64_t end, int thread) {
+    Worker& worker = workers_[static_cast<size_t>(thread)];
+    for (int64_t r = begin; r < end; ++r) {
+      const Sequence* sequence = sequences[static_cast<size_t>(r)];
+      if (!sequence) continue;
+      const int row = static_cast<int>(r);
+      const auto x = host_.row(row);
+      const float log_total = x[static_cast<size_t>(best_.ids(row)[0])] - best_.log_probs(row)[0];
+      worker.log_probs.resize(x.size());
+      for (size_t i = 0; i < x.size(); ++i) worker.log_probs[i] = x[i] - log_total;
+      processors_.apply(*sequence, worker.log_probs, worker.scratch);
+      const int k = std::min(per_row_, best_.k());
+      counts_[static_cast<size_t>(r)] =
+          top_k(worker.log_probs, k, worker.scratch.order, best_.log_probs(row), best_.ids(row));
+    }
+  });
+}
+
+}  // namespace heed::decode

@@ -1,0 +1,183 @@
+#include "heed/io/model_folder.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "heed/base/error.h"
+#include "heed/base/files.h"
+#include "heed/io/safetensors_header.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::io {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kWeights = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+// Whether `file` (canonical) may belong to `folder` (canonical): it lies directly in it, or both are of one model in
+// the hub's cache.
+bool belongs(const fs::path& file, const fs::path& folder) {
+  if (file.parent_path() == folder) return true;
+  const fs::path model = folder.parent_path().parent_path();
+  return folder.parent_path().filename() == "snapshots" && file.parent_path() == model / "blobs";
+}
+
+// The path of an ordinary file `name` in `folder`, links resolved; nothing if there is none.
+std::optional<fs::path> file_in(const fs::path& folder, const std::string& name) {
+  check<FormatError>(is_plain_name(name), "{}: {} is not the name of a file in this folder", folder.string(),
+                     in_quotes(name));
+  std::error_code error;
+  const fs::path root = fs::canonical(folder, error), file = fs::canonical(folder / name, error);
+  if (error || !fs::is_regular_file(file, error)) return std::nullopt;
+  check<FormatError>(belongs(file, root), "{}: links to {}, outside its folder", (folder / name).string(),
+                     file.string());
+  return folder / name;
+}
+
+Json read_object(const fs::path& file) {
+  Json json = read_json(file);
+  check<FormatError>(json.is_object(), "{}: expected a JSON object", file.string());
+  return json;
+}
+
+// weight_map of an index: the shard of each tensor.
+std::map<std::string, std::string> read_index(const fs::path& file) {
+  const Json index = read_object(file);
+  const auto weight_map = index.find("weight_map");
+  check<FormatError>(weight_map != index.end() && weight_map->is_object(), "{}: has no object \"weight_map\"",
+                     file.string());
+  std::map<std::string, std::string> shards;
+  for (const auto& [tensor, shard] : weight_map->items()) {
+    if (!shard.is_string())
+      fail<FormatError>("{}: the shard of tensor {} is not a string", file.string(), in_quotes(tensor));
+    shards.emplace(tensor, shard.get<std::string>());
+  }
+  return shards;
+}
+
+bool is_real(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
+
+}  // namespace
+
+ModelFolder ModelFolder::open(const fs::path& folder) {
+  check<FormatError>(!folder.empty(), "the path of the model folder is empty");
+  recover_folder(folder);
+  ModelFolder model;
+  model.path_ = folder;
+  std::error_code error;
+  check<FormatError>(fs::exists(folder, error), "{}: there is no such model folder", folder.string());
+  check<FormatError>(fs::is_directory(folder, error), "{}: is a file; a model is a folder with a config.json",
+                     folder.string());
+  check<FormatError>(model.has_file("config.json"), "{}: is no model folder: it has no config.json", folder.string());
+  model.config_ = read_object(model.file("config.json"));
+  if (model.has_file("generation_config.json"))
+    model.generation_config_ = read_object(model.file("generation_config.json"));
+  model.open_weights();
+  return model;
+}
+
+void ModelFolder::open_weights() {
+  if (const auto weights = file_in(path_, kWeights)) shards_.push_back(SafeTensors::open(*weights));
+  else if (has_file(kIndex)) open_shards();
+  else fail_without_weights();
+}
+
+void ModelFolder::open_shards() {
+  const fs::path index = file(kIndex);
+  const auto shard_of_tensor = read_index(index);
+  std::map<std::string, size_t> opened;  // shard name -> index in shards_
+  std::set<std::string> names;
+  for (const auto& [tensor, shard] : shard_of_tensor) names.insert(shard);
+  for (const std::string& name : names) {
+    const auto shard = file_in(path_, name);
+    if (!shard) fail<FormatError>("{}: names the shard {}, which is not there", index.string(), in_quotes(name));
+    opened.emplace(name, shards_.size());
+    shards_.push_back(SafeTensors::open(*shard));
+  }
+  for (const auto& [tensor, shard] : shard_of_tensor)
+    if (!shards_[opened.at(shard)].contains(tensor))
+      fail<FormatError>("{}: tensor {} should be in {}, which has no such tensor", index.string(), in_quotes(tensor),
+                        in_quotes(shard));
+  for (const auto& [name, i] : opened)
+    for (const std::string& tensor : shards_[i].names()) {
+      const auto mapped = shard_of_tensor.find(tensor);
+      if (mapped == shard_of_tensor.end() || mapped->second != name)
+        fail<FormatError>("{}: does not map tensor {} to {}, where it stands", index.string(), in_quotes(tensor),
+                          in_quotes(name));
+    }
+}
+
+void ModelFolder::fail_without_weights() const {
+  for (const char* other : {"pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"})
+    check<FormatError>(!has_file(other),
+                       "{}: has {} but no {}; Heed reads safetensors only (transformers writes it with "
+                       "save_pretrained)",
+                       path_.string(), other, kWeights);
+  fail<FormatError>("{}: has no weights: neither {} nor {}", path_.string(), kWeights, kIndex);
+}
+
+std::vector<std::string> ModelFolder::names() const {
+  std::vector<std::string> all;
+  for (const SafeTensors& shard : shards_) std::ranges::move(shard.names(), std::back_inserter(all));
+  return all;
+}
+
+const SafeTensors* ModelFolder::shard_of(std::string_view name) const {
+  const auto it = std::ranges::find_if(shards_, [&](const SafeTensors& shard) { return shard.contains(name); });
+  return it == shards_.end() ? nullptr : &*it;
+}
+
+const SafeTensors& ModelFolder::shard(std::string_view name) const {
+  const SafeTensors* found = shard_of(name);
+  if (!found) fail<FormatError>("{}: has no tensor {}", path_.string(), in_quotes(name));
+  return *found;
+}
+
+Tensor ModelFolder::load(std::string_view name, DType dtype, Device device) const {
+  const SafeTensors& from = shard(name);
+  const TensorView place = from.place(name);
+  if (place.dtype != dtype && !(is_real(place.dtype) && is_real(dtype)))
+    fail<DTypeError>("{}: tensor {} is of {}, which does not convert to {}", from.path().string(), in_quotes(name),
+                     name_of(place.dtype), name_of(dtype));
+  const Tensor stored = Tensor::from_bytes(from.bytes(name), place.shape, place.dtype, device);
+  if (place.dtype == dtype) return stored;
+  Tensor converted = Tensor::empty(place.shape, dtype, device);
+  backend(device).copy(stored.view(), converted.view());
+  return converted;
+}
+
+bool ModelFolder::has_file(const std::string& name) const { return file_in(path_, name).has_value(); }
+
+fs::path ModelFolder::file(const std::string& name) const {
+  const auto found = file_in(path_, name);
+  check<FormatError>(found.has_value(), "{}: has no file {}", path_.string(), name);
+  return *found;
+}
+
+std::vector<fs::path> ModelFolder::files() const {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path_, error))
+    if (const auto found = file_in(path_, entry.path().filename().string())) files.push_back(*found);
+  check<IoError>(!error, "{}: cannot list: {}", path_.string(), error.message());
+  std::ranges::sort(files);
+  return files;
+}
+
+void write_model_folder(const fs::path& target, const ModelContent& content) {
+  write_folder_atomically(target, [&](const fs::path& folder) {
+    write_json(folder / "config.json", content.config);
+    if (content.generation_config) write_json(folder / "generation_config.json", *content.generation_config);
+    write_safetensors(folder / kWeights, content.tensors);
+    if (content.add_files) content.add_files(folder);
+  });
+}
+
+}  // namespace heed::io

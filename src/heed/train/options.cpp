@@ -1,0 +1,60 @@
+#include "heed/train/options.h"
+
+#include "heed/base/error.h"
+
+namespace heed::train {
+namespace {
+
+using optim::ScheduleKind;
+
+bool needs_total(ScheduleKind kind) { return kind == ScheduleKind::kCosine || kind == ScheduleKind::kLinear; }
+
+}  // namespace
+
+void TrainOptions::validate() const {
+  const auto at_least = [](const char* name, double value, double least) {
+    check<UsageError>(value >= least, "--{} is {}; at least {} is needed", name, value, least);
+  };
+  at_least("max-steps", static_cast<double>(max_steps), 0);
+  at_least("max-minutes", max_minutes, 0);
+  at_least("patience", patience, 0);
+  at_least("accumulate", accumulate, 1);
+  at_least("clip-norm", clip_norm, 0);
+  at_least("warmup", static_cast<double>(schedule.warmup), 0);
+  at_least("valid-every", static_cast<double>(valid_every), 0);
+  at_least("save-every", static_cast<double>(save_every), 0);
+  at_least("snapshot-every", static_cast<double>(snapshot_every), 0);
+  at_least("log-every", static_cast<double>(log_every), 1);
+  at_least("average", average, 0);
+  at_least("keep-last", keep_last, 1);
+  at_least("keep-best", keep_best, 0);
+  at_least("weight-decay", static_cast<double>(adam.weight_decay), 0);
+  check<UsageError>(schedule.peak > 0, "--learning-rate is {}; a positive rate is needed", schedule.peak);
+  check<UsageError>(ema >= 0 && ema < 1, "--ema is {}; a decay in [0, 1) is needed", ema);
+  check<UsageError>(ema == 0 || average == 0, "--ema and --average exclude each other: give --average 0");
+  check<UsageError>(!needs_total(schedule.kind) || schedule.total > 0,
+                    "--schedule {} needs --max-steps, the step at which the rate has fallen",
+                    optim::name_of(schedule.kind));
+  check<UsageError>(patience == 0 || valid_every > 0, "--patience needs --valid-every");
+}
+
+Json TrainOptions::identity() const {
+  Json json = {{"seed", seed},
+               {"accumulate", accumulate},
+               {"schedule", optim::name_of(schedule.kind)},
+               {"learning-rate", schedule.peak},
+               {"warmup", schedule.warmup},
+               {"min-learning-rate", schedule.floor},
+               {"optimizer", adam.decoupled ? "adamw" : "adam"},
+               {"beta1", adam.beta1},
+               {"beta2", adam.beta2},
+               {"epsilon", adam.epsilon},
+               {"weight-decay", adam.weight_decay},
+               {"clip-norm", clip_norm},
+               {"ema", ema}};
+  if (needs_total(schedule.kind)) json["max-steps"] = schedule.total;
+  if (schedule.kind == ScheduleKind::kPaper) json["d-model"] = schedule.d_model;
+  return json;
+}
+
+}  // namespace heed::train

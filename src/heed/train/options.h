@@ -1,0 +1,43 @@
+// How to train, whatever the task: plain data with the names of the program's options.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "heed/base/json.h"
+#include "heed/core/backend.h"
+#include "heed/optim/schedule.h"
+
+namespace heed::train {
+
+struct TrainOptions {
+  std::filesystem::path output;  // the model's folder; checkpoints/, snapshots/ and metrics.jsonl lie in it
+  bool resume = false;           // go on from the newest checkpoint in it, if there is one
+
+  // The end, whichever comes first; 0: no such limit. At least one end is needed: these, patience, or the stop flag.
+  int64_t max_steps = 0;
+  uint64_t max_epochs = 0;
+  double max_minutes = 0;  // of all runs of this training together
+  int patience = 0;        // validations in a row without a better score
+
+  uint64_t seed = 1;  // of dropout
+  int accumulate = 1;  // batches per step
+  optim::Schedule schedule;
+  AdamParams adam;       // betas, epsilon, weight decay and its kind
+  double clip_norm = 0;  // of the gradient; 0: not clipped
+  double ema = 0;        // decay of an exponential moving average that is validated and kept instead; 0: none
+
+  // In steps; 0: never (but at the end).
+  int64_t valid_every = 250, save_every = 250, snapshot_every = 100;
+  int64_t log_every = 10;  // steps per record of metrics.jsonl
+  int average = 10;        // snapshots of the parameters whose mean is tried at the end; 0: none
+  int keep_last = 2, keep_best = 1;  // checkpoints
+  int max_bad_steps = 25;            // steps in a row whose loss or gradient is not finite
+
+  // Throws UsageError naming the option that is out of range or contradicts another.
+  void validate() const;
+  // What must be the same when a training is resumed, by option.
+  Json identity() const;
+};
+
+}  // namespace heed::train

@@ -1,0 +1,58 @@
+#include "heed/train/saved_training.h"
+
+#include "heed/base/error.h"
+#include "heed/base/log.h"
+#include "heed/base/threads.h"
+#include "heed/models/weights.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::train {
+namespace {
+
+constexpr const char* kModel = "model";
+constexpr const char* kOptimizer = "optimizer";
+constexpr const char* kEma = "ema";
+
+void restore(const io::SafeTensors& from, const std::string& name, const Tensor& to) {
+  check<FormatError>(from.contains(name), "{}: has no tensor \"{}\"", from.path().string(), name);
+  const TensorView view = from.view(name);
+  check<FormatError>(view.dtype == DType::kF32 && view.shape == to.shape(),
+                     "{}: tensor \"{}\" has shape {}, expected f32 {}", from.path().string(), name,
+                     view.shape.to_string(), to.shape().to_string());
+  backend(to.device()).copy(view, to.view());
+}
+
+}  // namespace
+
+std::filesystem::path save_training(const std::filesystem::path& checkpoints, const TrainState& state,
+                                    const nn::ParameterStore& parameters, Stepper& stepper) {
+  io::CheckpointWriter writer(checkpoints, state.step);
+  writer.add(kModel, models::named_views(parameters));
+  writer.add(kOptimizer, {{"first_moment", stepper.adam().first_moment().view()},
+                          {"second_moment", stepper.adam().second_moment().view()}});
+  if (stepper.ema().defined()) writer.add(kEma, {{"values", stepper.ema().view()}});
+  Json json = state.json();
+  json["threads"] = thread_count();
+  writer.set_state(std::move(json));
+  if (state.validated == state.step && state.validated_score) writer.set_score(*state.validated_score);
+  return writer.write();
+}
+
+TrainState restore_training(const io::CheckpointReader& checkpoint, nn::ParameterStore& parameters, Stepper& stepper) {
+  const std::string name = (checkpoint.path() / "state.json").string();
+  TrainState state = TrainState::from_json(checkpoint.state(), name);
+  const io::SafeTensors& model = checkpoint.tensors(kModel);
+  for (const auto& [tensor_name, tensor] : parameters.named()) restore(model, tensor_name, tensor);
+  parameters.values_changed();
+  const io::SafeTensors& optimizer = checkpoint.tensors(kOptimizer);
+  restore(optimizer, "first_moment", stepper.adam().first_moment());
+  restore(optimizer, "second_moment", stepper.adam().second_moment());
+  stepper.adam().restore_steps(state.updates);
+  if (stepper.ema().defined()) restore(checkpoint.tensors(kEma), "values", stepper.ema());
+  if (const int threads = checkpoint.state().value("threads", 0); threads != thread_count())
+    log().warn("{}: was written by a training on {} threads; on {} the losses will differ by rounding", name, threads,
+               thread_count());
+  return state;
+}
+
+}  // namespace heed::train

@@ -1,0 +1,67 @@
+#include "heed/train/stepper.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "heed/autograd/autograd.h"
+#include "heed/base/random.h"
+#include "heed/optim/clipping.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::train {
+
+uint64_t dropout_key(uint64_t seed, int64_t step) {
+  constexpr uint32_t kStream = 0x64726f70;  // no other use of the seed draws from it
+  const auto s = static_cast<uint64_t>(step);
+  const PhiloxCounter words =
+      philox({kStream, 0, static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32)}, philox_key(seed));
+  return uint64_t{words[0]} << 32 | words[1];
+}
+
+Stepper::Stepper(tasks::TrainingTask& task, const TrainOptions& options)
+    : task_(task), options_(options), adam_(task.parameters(), options.adam) {
+  if (options.ema > 0) ema_ = task.parameters().values().clone();
+}
+
+bool Stepper::accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome) {
+  for (const auto& streamed : batches) outcome.targets += streamed.batch->targets();
+  const double divisor = static_cast<double>(std::max<int64_t>(outcome.targets, 1));
+  nn::Pass pass;
+  pass.training = true;
+  pass.dropout_key = dropout_key(options_.seed, step);
+  task_.parameters().clear_gradients();
+  for (const auto& streamed : batches) {
+    const tasks::BatchLoss loss = task_.loss(*streamed.batch, pass, divisor);
+    outcome.loss_sum += loss.loss_sum;
+    if (!std::isfinite(outcome.loss_sum)) return false;
+    backward(loss.loss);
+  }
+  task_.parameters().complete_gradients();
+  return true;
+}
+
+StepOutcome Stepper::step(int64_t step, const std::vector<tasks::StreamedBatch>& batches) {
+  StepOutcome outcome;
+  outcome.finite = accumulate(step, batches, outcome);
+  if (!outcome.finite) return outcome;
+  nn::ParameterStore& parameters = task_.parameters();
+  const Tensor& gradients = parameters.gradients();
+  outcome.gradient_norm = std::sqrt(backend(gradients.device()).sum_of_squares(gradients.view()));
+  outcome.finite = std::isfinite(outcome.gradient_norm);
+  if (!outcome.finite) return outcome;
+  adam_.step(parameters, rate(step), optim::clip_scale(outcome.gradient_norm, options_.clip_norm));
+  if (ema_.defined()) update_ema();
+  return outcome;
+}
+
+void Stepper::update_ema() {
+  const Tensor& values = task_.parameters().values();
+  // At first the average follows quickly, so that it forgets the initial values.
+  const auto t = static_cast<double>(adam_.steps());
+  const double decay = std::min(options_.ema, (1 + t) / (10 + t));
+  Backend& device = backend(values.device());
+  device.scale(ema_.view(), static_cast<float>(decay), false, ema_.view());
+  device.scale(values.view(), static_cast<float>(1 - decay), true, ema_.view());
+}
+
+}  // namespace heed::train

@@ -1,0 +1,48 @@
+// One training step: the gradient of one or more batches, its norm, clipping, and the optimizer's update.
+//
+// Batches that are accumulated weigh by their targets: every loss is divided by the targets of all of them, so that the
+// step equals that of one batch holding all their examples. A step whose loss or gradient is not finite changes
+// nothing.
+#pragma once
+
+#include <vector>
+
+#include "heed/optim/adam.h"
+#include "heed/tasks/training_task.h"
+#include "heed/train/options.h"
+
+namespace heed::train {
+
+struct StepOutcome {
+  double loss_sum = 0;  // over the targets
+  int64_t targets = 0;
+  double gradient_norm = 0;  // before clipping
+  bool finite = true;        // false: nothing was changed
+};
+
+class Stepper {
+ public:
+  Stepper(tasks::TrainingTask& task, const TrainOptions& options);
+
+  // Step `step` >= 1 over these batches.
+  StepOutcome step(int64_t step, const std::vector<tasks::StreamedBatch>& batches);
+  double rate(int64_t step) const { return options_.schedule.rate(step); }
+
+  optim::Adam& adam() { return adam_; }
+  // The exponential moving average of the parameters; undefined without options.ema.
+  const Tensor& ema() const { return ema_; }
+
+ private:
+  bool accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome);
+  void update_ema();
+
+  tasks::TrainingTask& task_;
+  const TrainOptions& options_;
+  optim::Adam adam_;
+  Tensor ema_;
+};
+
+// The key of a step's dropout: another one for each step, a pure function of both.
+uint64_t dropout_key(uint64_t seed, int64_t step);
+
+}  // namespace heed::train
