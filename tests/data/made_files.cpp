@@ -41,6 +41,7 @@ std::string zstd(std::string_view text) {
 }
 
 std::string put(const testing::TemporaryFolder& folder, const std::string& name, std::string_view content) {
+  std::filesystem::remove(folder / name);  // ext4 flushes a file that is emptied and written anew
   std::ofstream(folder / name, std::ios::binary) << content;
   return (folder / name).string();
 }

@@ -18,7 +18,7 @@ std::string wrap_text(const std::string& text, int width, int indent) {
   const int room = std::max(width - indent, 20);
   size_t from = 0;
   while (from <= text.size()) {
-    const size_t to = std::min(text.find(' ', from), text.size());
+    const size_t to = std::min(text.find_first_of(" \n", from), text.size());
     const std::string word = text.substr(from, to - from);
     from = to + 1;
     if (!line.empty() && text_width(line) + 1 + text_width(word) > room) {

@@ -13,13 +13,14 @@
 #include "heed/cpu/math-inl.h"
 #include "heed/cpu/packed_matrix.h"
 #include "heed/cpu/tile-inl.h"
+#include "heed/cpu/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 
-constexpr int64_t kBlockRows = 8 * kTileRows;  // rows whose panel products follow each other while x is cached
-constexpr int64_t kCopyFromDepth = 512;        // longer rows are copied
-constexpr int64_t kWorkPerThread = 1 << 17;    // multiply-adds worth a thread
+constexpr int64_t kBlockBytes = 1 << 20;     // of the rows that each panel is multiplied by while it is in the cache
+constexpr int64_t kCopyFromDepth = 1024;     // longer rows are copied
+constexpr int64_t kWorkPerThread = 1 << 17;  // multiply-adds worth a thread
 
 // What bias and activation make of a tile's sums.
 template <Activation kKind>
@@ -75,15 +76,6 @@ HWY_INLINE void few_rows(const Product& p, int64_t rows, int64_t panel, const Ep
   }
 }
 
-// x's rows [begin, begin + rows) as [depth][rows].
-HWY_INLINE void copy_block(const Product& p, int64_t begin, int64_t rows, float* HWY_RESTRICT out) {
-  const int64_t depth = p.w->in_features();
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* x = p.x + (begin + r) * p.x_stride;
-    for (int64_t k = 0; k < depth; ++k) out[k * rows + r] = x[k];
-  }
-}
-
 // Rows [row_begin, row_end) of the panels [panel_begin, panel_end).
 template <Activation kKind>
 void multiply_panels(const Product& p, int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
@@ -100,12 +92,14 @@ void multiply_panels(const Product& p, int64_t row_begin, int64_t row_end, int64
   }
   static thread_local std::vector<float> copies;
   const bool copy = depth >= kCopyFromDepth;
-  if (copy) copies.resize(static_cast<size_t>(kBlockRows * depth));
-  for (int64_t block = row_begin; block < row_end; block += kBlockRows) {
-    const int64_t block_end = std::min(block + kBlockRows, row_end);
+  const int64_t block_rows = std::max<int64_t>(kBlockBytes / (4 * depth) / kTileRows, 1) * kTileRows;
+  if (copy) copies.resize(static_cast<size_t>(std::min(block_rows, row_end - row_begin) * depth));
+  for (int64_t block = row_begin; block < row_end; block += block_rows) {
+    const int64_t block_end = std::min(block + block_rows, row_end);
     if (copy) {
       for (int64_t r = block; r < block_end; r += kTileRows)
-        copy_block(p, r, std::min<int64_t>(kTileRows, block_end - r), copies.data() + (r - block) * depth);
+        stage_transposed(p.x + r * p.x_stride, p.x_stride, std::min<int64_t>(kTileRows, block_end - r), depth,
+                         std::min<int64_t>(kTileRows, block_end - r), copies.data() + (r - block) * depth);
     }
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const BiasActivation<kKind> epilogue{bias_at(panel)};
