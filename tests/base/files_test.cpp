@@ -1,5 +1,7 @@
 #include "heed/base/files.h"
 
+#include <unistd.h>
+
 #include "heed/base/error.h"
 #include "shared_files.h"
 
@@ -69,6 +71,8 @@ TEST(Files, InterruptedReplacementIsUndone) {
   fs::create_directory(folder / ".model.old");
   write_file_atomically(folder / ".model.old/x", "old");
   fs::create_directory(folder / ".model.tmp-999999999-0");  // no such process can exist
+  fs::create_directory(folder /
+                       fmt::format(".model.tmp-{}-abc-0", ::getpid()));  // of an earlier process of this number
   recover_folder(folder / "model/");
   EXPECT_EQ(read_file(folder / "model/x"), "old");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);

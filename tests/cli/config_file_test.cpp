@@ -55,7 +55,8 @@ TEST(ConfigFile, KeysWithUnderscoresAreTheSame) {
 }
 
 TEST(ConfigFile, JsonValuesStayText) {
-  const auto entries = json(R"({"seed": 18446744073709551615, "rate": 0.001, "json": true, "name": "no", "l": [1, "x"], "n": null})");
+  const auto entries =
+      json(R"({"seed": 18446744073709551615, "rate": 0.001, "json": true, "name": "no", "l": [1, "x"], "n": null})");
   ASSERT_EQ(entries.size(), 6u);
   EXPECT_THAT(entries[0].values, ElementsAre("18446744073709551615"));
   EXPECT_THAT(entries[1].values, ElementsAre("0.001"));
@@ -95,7 +96,8 @@ TEST(ConfigFile, TheEndingDecidesTheFormat) {
 }
 
 TEST(ConfigFile, QuotedTextReadsBack) {
-  for (const std::string text : {"plain", "no", "", "a: b # c", "quote \" and \\ back", "tab\tline\nend", "\x01\x1f\x7f", "ü 学生 🙂", "- x", "'"}) {
+  for (const std::string text : {"plain", "no", "", "a: b # c", "quote \" and \\ back", "tab\tline\nend",
+                                 "\x01\x1f\x7f", "ü 学生 🙂", "- x", "'"}) {
     const auto entries = yaml("key: " + quote_yaml(text) + "\n");
     ASSERT_EQ(entries.size(), 1u);
     ASSERT_EQ(entries[0].values.size(), 1u) << text;

@@ -113,7 +113,8 @@ TEST(Console, LinesOfSeveralThreadsStayWhole) {
   ::close(ends[1]);
   std::string text;
   std::array<char, 4096> buffer;
-  for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<size_t>(n));
+  for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<size_t>(n));
   ::close(ends[0]);
   ASSERT_EQ(text.size(), size_t{kThreads * kLines * 21});
   for (size_t line = 0; line < text.size(); line += 21)

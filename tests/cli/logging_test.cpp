@@ -50,7 +50,8 @@ TEST(Logging, TimesAreUtcWhateverTheZone) {
 }
 
 TEST(Logging, TextLines) {
-  EXPECT_EQ(format_log_line(kMoment, LogLevel::kWarn, "careful", LogFormat::kText), "2026-01-31T12:00:00Z warn careful");
+  EXPECT_EQ(format_log_line(kMoment, LogLevel::kWarn, "careful", LogFormat::kText),
+            "2026-01-31T12:00:00Z warn careful");
   EXPECT_EQ(format_log_line(kMoment, LogLevel::kInfo, "a\nb\x1b[0m", LogFormat::kText),
             "2026-01-31T12:00:00Z info a\\x0ab\\x1b[0m");
 }
@@ -73,7 +74,8 @@ TEST(Logging, LevelsCut) {
 
 TEST(Logging, TheLibrarysMessagesArrive) {
   const std::string text = logged(LogLevel::kInfo, LogFormat::kText, [] { log().info("loaded {} tensors", 12); });
-  EXPECT_TRUE(std::regex_match(text, std::regex("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ info loaded 12 tensors\n"))) << text;
+  EXPECT_TRUE(std::regex_match(text, std::regex("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ info loaded 12 tensors\n")))
+      << text;
 }
 
 }  // namespace

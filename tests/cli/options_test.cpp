@@ -11,8 +11,8 @@
 namespace heed::cli {
 namespace {
 
-using ::testing::HasSubstr;
 using heed::testing::TemporaryFolder;
+using ::testing::HasSubstr;
 
 Environment table(std::map<std::string, std::string> variables) {
   auto kept = std::make_shared<std::map<std::string, std::string>>(std::move(variables));
@@ -66,7 +66,8 @@ std::string error_of(const Strings& arguments, std::map<std::string, std::string
 
 TEST(Options, CommandLineForms) {
   Example example;
-  example.parse({"--max-steps", "7", "--rate=0.25", "--json", "--name", "-dash", "--reference", "a,b", "--reference=c"});
+  example.parse(
+      {"--max-steps", "7", "--rate=0.25", "--json", "--name", "-dash", "--reference", "a,b", "--reference=c"});
   EXPECT_EQ(example.max_steps, 7);
   EXPECT_EQ(example.rate, 0.25);
   EXPECT_TRUE(example.json);
@@ -125,7 +126,10 @@ TEST(Options, FlagOverEnvironmentOverFileOverDefault) {
         if (in_environment) variables["HEED_MAX_STEPS"] = "3";
         if (on_line) arguments.insert(arguments.end(), {"--max-steps", "4"});
         example.parse(arguments, variables);
-        EXPECT_EQ(example.max_steps, on_line ? 4 : in_environment ? 3 : in_file ? 2 : 100)
+        EXPECT_EQ(example.max_steps, on_line          ? 4
+                                     : in_environment ? 3
+                                     : in_file        ? 2
+                                                      : 100)
             << in_file << in_environment << on_line;
         EXPECT_EQ(example.options.given("max-steps"), on_line || in_environment || in_file);
       }
@@ -183,7 +187,8 @@ TEST(Options, UnknownNamesAreErrorsWithASuggestion) {
   const TemporaryFolder folder;
   const std::string file = folder / "run.yaml";
   write_file_atomically(file, "rate: 1\nmax-setps: 3\n");
-  EXPECT_EQ(error_of<ConfigError>({"--config", file}), file + ":2: unknown option 'max-setps'; did you mean 'max-steps'?");
+  EXPECT_EQ(error_of<ConfigError>({"--config", file}),
+            file + ":2: unknown option 'max-setps'; did you mean 'max-steps'?");
   write_file_atomically(file, "config: other.yaml\n");
   EXPECT_EQ(error_of<ConfigError>({"--config", file}), file + ":1: unknown option 'config'");
 }
@@ -195,7 +200,8 @@ TEST(Options, BadValuesSayWhereTheyComeFrom) {
   EXPECT_EQ(error_of<UsageError>({"--json=perhaps"}), "--json: expected true or false, got 'perhaps'");
   EXPECT_EQ(error_of<UsageError>({"--model-type", "bpee"}),
             "--model-type: expected one of unigram, bpe, got 'bpee'; did you mean 'bpe'?");
-  EXPECT_EQ(error_of<UsageError>({}, {{"HEED_MAX_STEPS", "many"}}), "HEED_MAX_STEPS: expected a whole number, got 'many'");
+  EXPECT_EQ(error_of<UsageError>({}, {{"HEED_MAX_STEPS", "many"}}),
+            "HEED_MAX_STEPS: expected a whole number, got 'many'");
   EXPECT_THAT(error_of<UsageError>({"--max-steps"}), HasSubstr("--max-steps"));
   const TemporaryFolder folder;
   const std::string file = folder / "run.yaml";
@@ -240,8 +246,8 @@ TEST(Options, PositionalArguments) {
 TEST(Options, PrintedYamlReadsBackTheSame) {
   const TemporaryFolder folder;
   Example first;
-  first.parse({"--max-steps", "12345", "--rate", "0.1", "--json", "--no-shuffle", "--name", "no: \"x\"\n# 学生", "--reference",
-               "a b", "--reference", "c,d", "--model-type", "bpe"});
+  first.parse({"--max-steps", "12345", "--rate", "0.1", "--json", "--no-shuffle", "--name", "no: \"x\"\n# 学生",
+               "--reference", "a b", "--reference", "c,d", "--model-type", "bpe"});
   const std::string yaml = first.options.to_yaml("heed example");
   write_file_atomically(folder / "run.yaml", yaml);
   Example second;
@@ -260,10 +266,11 @@ TEST(Options, PrintedYamlReadsBackTheSame) {
 TEST(Options, PrintedYaml) {
   Example example;
   example.parse({"--config", "/dev/null"});
-  EXPECT_EQ(example.options.to_yaml("heed example"),
-            "# heed example\n"
-            "\n# Training\nmax-steps: 100\nrate: 0.5\n"
-            "\n# Other\njson: false\nshuffle: true\nno-color: false\nname: \"x\"\nreference: []\nmodel-type: unigram\n");
+  EXPECT_EQ(
+      example.options.to_yaml("heed example"),
+      "# heed example\n"
+      "\n# Training\nmax-steps: 100\nrate: 0.5\n"
+      "\n# Other\njson: false\nshuffle: true\nno-color: false\nname: \"x\"\nreference: []\nmodel-type: unigram\n");
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ void close_end(int& descriptor) {
                          const std::map<std::string, std::string>& environment) {
   std::vector<std::string> variables;
   for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
-  for (const char* const kept : {"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
+  for (const char* const kept :
+       {"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
     if (const char* const value = std::getenv(kept); value && !environment.contains(kept))
       variables.push_back(std::string(kept) + "=" + value);
   std::vector<char*> argv = {const_cast<char*>(program.c_str())}, envp;
@@ -61,7 +62,8 @@ class Process {
   ProgramResult wait() {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (output_ >= 0 || error_ >= 0) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       if (left.count() <= 0) {
         ::kill(child_, SIGKILL);
         ADD_FAILURE() << "the program did not end within a minute";
@@ -73,8 +75,7 @@ class Process {
     close_end(output_);
     close_end(error_);
     int status = 0;
-    while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {}
     result_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return std::move(result_);
   }

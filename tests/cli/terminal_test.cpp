@@ -52,7 +52,9 @@ TEST(Terminal, WidthComesFromColumnsThenTheTerminalThenEighty) {
 TEST(Terminal, ColoursNeedATerminalAndNoObjection) {
   const Terminal terminal(70);
   const auto both = [](const char* no_color) {
-    return [no_color](const std::string& name) { return name == "TERM" ? "xterm" : name == "NO_COLOR" ? no_color : nullptr; };
+    return [no_color](const std::string& name) {
+      return name == "TERM" ? "xterm" : name == "NO_COLOR" ? no_color : nullptr;
+    };
   };
   EXPECT_TRUE(wants_colour(terminal.slave, both(nullptr), false));
   EXPECT_TRUE(wants_colour(terminal.slave, both(""), false)) << "no-color.org: an empty NO_COLOR is none";

@@ -36,8 +36,12 @@ TEST(Version, FeaturesAreThoseOfTheKernel) {
     if (line.starts_with("flags")) flags = line + " ";
   if (flags.empty()) GTEST_SKIP() << "skipped: no flags in /proc/cpuinfo";
   const std::vector<std::string> features = cpu_features();
-  for (const auto& [name, kernel_name] : std::vector<std::pair<std::string, std::string>>{
-           {"avx2", "avx2"}, {"fma", "fma"}, {"avx512f", "avx512f"}, {"avx512bf16", "avx512_bf16"}, {"avx512vnni", "avx512_vnni"}}) {
+  for (const auto& [name, kernel_name] :
+       std::vector<std::pair<std::string, std::string>>{{"avx2", "avx2"},
+                                                        {"fma", "fma"},
+                                                        {"avx512f", "avx512f"},
+                                                        {"avx512bf16", "avx512_bf16"},
+                                                        {"avx512vnni", "avx512_vnni"}}) {
     const bool in_kernel = flags.find(" " + kernel_name + " ") != std::string::npos;
     EXPECT_EQ(std::find(features.begin(), features.end(), name) != features.end(), in_kernel) << name;
   }

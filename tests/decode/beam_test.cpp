@@ -105,6 +105,36 @@ TEST(Beam, EarlyStopping) {
   EXPECT_TRUE(run(EarlyStopping::kNever, -0.5));  // the length so far counts
 }
 
+// With a negative penalty a longer output is rated lower, so it is the length so far that counts.
+TEST(Beam, NeverWithANegativePenalty) {
+  const BeamRules r = rules(2, EarlyStopping::kNever, -0.5);
+  Beam beam(r, 1, 5);
+  beam.advance(Rows().row({-0.5f, -1, -1.5f, -9}, {kEos, 5, 6, 7}).candidates());
+  beam.advance(Rows().row({-2, -2.5f, -6, -9}, {2, kEos, 3, 4}).row({-8, -9, -9, -9}, {3, 4, 5, 6}).candidates());
+  EXPECT_FALSE(beam.done());  // -3 * 2^0.5 > -3.5 * 2^0.5, though -3 * 4^0.5 is not
+}
+
+// The greatest length is that of the new tokens.
+TEST(Beam, NeverCountsNewTokens) {
+  const BeamRules r = rules(2, EarlyStopping::kNever);
+  Beam beam(r, 3, 6);
+  beam.advance(Rows().row({-0.5f, -1, -1.5f, -9}, {kEos, 5, 6, 7}).candidates());
+  beam.advance(Rows().row({-1, -2.5f, -6, -9}, {kEos, 2, 3, 4}).row({-8, -9, -9, -9}, {3, 4, 5, 6}).candidates());
+  EXPECT_TRUE(beam.done());  // -3.5 / 3 < -1, though -3.5 / 6 is not
+}
+
+TEST(Beam, TiesAmongOutputsGoToTheOlder) {
+  const BeamRules r = rules(2, EarlyStopping::kTrue, 0);
+  Beam beam(r, 1, 10);
+  beam.advance(Rows().row({-1, -2, -3, -4}, {5, kEos, 6, 7}).candidates());
+  beam.advance(Rows().row({-1, -1.5f, -9, -9}, {kEos, 2, 3, 4}).row({-8, -9, -9, -9}, {3, 4, 5, 6}).candidates());
+  ASSERT_TRUE(beam.done());
+  const auto outputs = beam.hypotheses({});
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(outputs[0].score, outputs[1].score);
+  EXPECT_THAT(outputs[0].ids, ElementsAre(kEos));
+}
+
 TEST(Beam, TheLimitFinishesWhatIsOpen) {
   const BeamRules r = rules(2);
   Beam beam(r, 3, 5);

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <map>
 
 #include "heed/base/files.h"
 #include "heed/base/json.h"
@@ -166,6 +168,13 @@ TEST(Processors, FiltersLeaveRemovedIdsRemovedAndKeepOne) {
     EXPECT_EQ(logits[2], kNever);
     EXPECT_EQ(std::count_if(logits.begin(), logits.end(), [](float x) { return x > kNever; }), 1);
   }
+}
+
+TEST(Processors, TypicalKeepsTies) {
+  std::vector<float> logits{0, 0, -30, 0, 0};
+  Scratch scratch;
+  keep_typical(0.3, logits, scratch);
+  EXPECT_THAT(logits, ElementsAre(0, 0, kNever, 0, 0));
 }
 
 TEST(Processors, EndTokensWaitForTheLeastLength) {

@@ -91,8 +91,8 @@ TEST(BleuTokenizers, HaveNames) {
   }
 }
 
-// Work per character must not grow with the line: a fifth of a million characters of what each pattern could stumble over takes
-// well under a second each, where quadratic time would take hours.
+// Work per character must not grow with the line: a fifth of a million characters of what each pattern could stumble
+// over takes well under a second each, where quadratic time would take hours.
 TEST(BleuTokenizers, TakeLinearTimeOnHostileLines) {
   const auto start = std::chrono::steady_clock::now();
   for (const std::string part : {"....", "1-", "&amp;", "&amp", " ", "-\n", "<skipped", "我", "$", "a.", "\xFF"}) {

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include <chrono>
+#include <ctime>
 #include <numeric>
 #include <thread>
 
@@ -252,13 +252,13 @@ TEST(SentencePiece, HostileTextTakesLinearTime) {
     for (const std::string_view unit : {"a", " ", "_", "1", "\xFF", "\xE4\xBD\xA0", "\xE2\x96\x81", "\xCC\x81",
                                         "\xE2\x80\x8D", "\xF0\x9F\x98\x80", "\xEF\xB7\xBA", "ab"}) {
       const std::string text = repeat(unit, 1 << 20);
-      const auto start = std::chrono::steady_clock::now();
-      const std::vector<int32_t> ids = model.encode(text);
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      const std::clock_t start = std::clock();  // of the processor, so that other programs do not count
+      model.encode(text);
+      const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 #ifdef NDEBUG
-      EXPECT_LT(seconds.count(), 1.0) << unit;
+      EXPECT_LT(seconds, 1.0) << unit;
 #else
-      EXPECT_LT(seconds.count(), 20.0) << unit;
+      EXPECT_LT(seconds, 20.0) << unit;
 #endif
     }
   }

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "heed/base/error.h"
@@ -51,10 +52,24 @@ class Descriptor {
   int fd_;
 };
 
+// Tells this process from an earlier one that had the same number.
+const std::string& process_token() {
+  static const std::string token =
+      fmt::format("{}-{:x}", ::getpid(), std::chrono::system_clock::now().time_since_epoch().count());
+  return token;
+}
+
 // A name in the same folder that no other writer of this process or another uses.
 fs::path temporary_name(const fs::path& target) {
   static std::atomic<unsigned> counter{0};
-  return target.parent_path() / fmt::format(".{}.tmp-{}-{}", target.filename().string(), ::getpid(), counter++);
+  return target.parent_path() / fmt::format(".{}.tmp-{}-{}", target.filename().string(), process_token(), counter++);
+}
+
+// Whether the writer of an unfinished "PID-…" is still at work.
+bool is_at_work(const std::string& owner) {
+  if (owner.starts_with(process_token())) return true;
+  const long pid = std::strtol(owner.c_str(), nullptr, 10);
+  return pid > 0 && pid != ::getpid() && ::kill(static_cast<pid_t>(pid), 0) == 0;
 }
 
 fs::path aside_name(const fs::path& target) {
@@ -145,8 +160,7 @@ void recover_folder(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(target.parent_path(), error)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(unfinished)) continue;
-    const long owner = std::strtol(name.c_str() + unfinished.size(), nullptr, 10);
-    if (owner == ::getpid() || (owner > 0 && ::kill(static_cast<pid_t>(owner), 0) == 0)) continue;
+    if (is_at_work(name.substr(unfinished.size()))) continue;
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);
   }

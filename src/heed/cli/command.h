@@ -80,6 +80,7 @@ class Command {
   bool colour() const { return surroundings_.console.has_colour(); }  // of standard error
   Output& output() { return surroundings_.output; }
   Console& console() { return surroundings_.console; }
+  bool input_is_terminal() const { return surroundings_.input_is_terminal; }  // somebody types, and waits for answers
   const Environment& environment() const { return surroundings_.environment; }
   Progress progress(std::chrono::milliseconds interval = Progress::kLineInterval) {
     return {surroundings_.console, common_.quiet, interval};

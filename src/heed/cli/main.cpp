@@ -10,9 +10,11 @@
 int main(int argc, char** argv) {
   using namespace heed::cli;
   const std::vector<Entry> table = {
+      {"train translation", "train a translation model on parallel text", &run_train_translation},
       {"translate", "translate lines of text", &run_translate},
       {"score", "log-probabilities of given translations", &run_score},
       {"evaluate translation", "translate a test set and score it", &run_evaluate_translation},
+      {"average", "average the weights of models", &run_average},
       {"info", "what a model folder holds", &run_info},
       {"bench train", "speed of a training step", &run_bench_train},
       {"bench translate", "speed of translation", &run_bench_translate},

@@ -98,7 +98,7 @@ void CandidateFinder::find(const Tensor& logits, std::span<const Sequence* const
   counts_.assign(sequences.size(), 0);
   collect_bans(sequences);
   const bool general = processors_.changes_logits() || most_banned_ > kMostPassedOver;
-  const size_t wanted = std::max(static_cast<size_t>(per_row_) + (general ? 0 : most_banned_), most_forced_);
+  const size_t wanted = static_cast<size_t>(per_row_) + (general ? 0 : most_banned_);
   best_.run(logits, static_cast<int>(std::min<int64_t>(static_cast<int64_t>(wanted), vocab)));
   check_numbers(sequences);
   if (general) return process(logits, sequences);
@@ -109,13 +109,12 @@ void CandidateFinder::find(const Tensor& logits, std::span<const Sequence* const
 void CandidateFinder::collect_bans(std::span<const Sequence* const> sequences) {
   banned_.clear();
   ban_offsets_.assign(1, 0);
-  most_banned_ = most_forced_ = 0;
+  most_banned_ = 0;
   for (const Sequence* sequence : sequences) {
     if (sequence) {
       processors_.ban(*sequence, row_ids_);
       banned_.insert(banned_.end(), row_ids_.begin(), row_ids_.end());
       most_banned_ = std::max(most_banned_, row_ids_.size());
-      if (processors_.force(*sequence, row_ids_)) most_forced_ = std::max(most_forced_, row_ids_.size());
     }
     ban_offsets_.push_back(banned_.size());
   }

@@ -84,7 +84,7 @@ class CandidateFinder {
   std::vector<int32_t> banned_;      // of all rows, one behind the other
   std::vector<size_t> ban_offsets_;  // row i has banned_[ban_offsets_[i] .. ban_offsets_[i + 1])
   std::vector<int32_t> row_ids_;     // bans or forced ids of one row
-  size_t most_banned_ = 0, most_forced_ = 0;
+  size_t most_banned_ = 0;           // in one row
   HostRows host_;
   struct Worker {
     Scratch scratch;

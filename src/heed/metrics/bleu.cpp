@@ -121,7 +121,7 @@ void count_segment(const std::string& hypothesis, const std::vector<std::string>
   const size_t length = sequences[0].size();
   row[0] = static_cast<int64_t>(length);
   row[1] = static_cast<int64_t>(closest_length(length, sequences));
-  visit_ngrams(sequences, options.max_order, [&](int order, std::span<const uint32_t> counts) {
+  visit_shared_ngrams(sequences, options.max_order, [&](int order, std::span<const uint32_t> counts) {
     const uint32_t most = *std::max_element(counts.begin() + 1, counts.end());
     row[1 + static_cast<size_t>(order)] += std::min(counts[0], most);
   });

@@ -103,7 +103,7 @@ void count_orders(const std::vector<Symbols>& sequences, int max_order, size_t c
       triple[0] = triple[1] > 0 ? ngram_total(sequences[0].size(), order) : 0;
     }
   }
-  visit_ngrams(sequences, max_order, [&](int order, std::span<const uint32_t> counts) {
+  visit_shared_ngrams(sequences, max_order, [&](int order, std::span<const uint32_t> counts) {
     for (size_t r = 0; r < rows.size(); ++r)
       rows[r][column + 3 * static_cast<size_t>(order - 1) + 2] += std::min(counts[0], counts[r + 1]);
   });

@@ -5,6 +5,26 @@
 #include "heed/base/error.h"
 
 namespace heed::metrics {
+namespace {
+
+// An occurrence of an n-gram, by what follows it.
+struct Place {
+  uint32_t sequence, next;
+};
+
+// The n-gram of order 0 stands everywhere.
+std::vector<Place> all_places(const std::vector<Symbols>& sequences) {
+  std::vector<Place> places;
+  for (uint32_t s = 0; s < sequences.size(); ++s) {
+    const size_t length = sequences[s].size();
+    check<DataError>(length < uint64_t{1} << 32, "a segment has {} symbols, but fewer than 2^32 can be counted",
+                     length);
+    for (uint32_t i = 0; i < length; ++i) places.push_back({s, i});
+  }
+  return places;
+}
+
+}  // namespace
 
 std::vector<Symbols> number_words(const std::vector<std::vector<std::string_view>>& sequences) {
   struct Word {
@@ -27,35 +47,38 @@ std::vector<Symbols> number_words(const std::vector<std::vector<std::string_view
   return numbers;
 }
 
-void visit_ngrams(const std::vector<Symbols>& sequences, int max_order, const NgramVisitor& visit) {
-  struct Occurrence {
-    uint64_t ngram;  // number of its first order - 1 symbols, then its last symbol
-    uint32_t sequence, position;
-  };
-  for (const Symbols& sequence : sequences)
-    check<DataError>(sequence.size() < uint64_t{1} << 31, "a segment has {} symbols, but at most 2^31 can be counted",
-                     sequence.size());
-  std::vector<Symbols> prefixes;  // [sequence][position]: number of the n-gram of the order before that begins there
-  for (const Symbols& sequence : sequences) prefixes.emplace_back(sequence.size(), 0);
-  std::vector<Occurrence> found;
+void visit_shared_ngrams(const std::vector<Symbols>& sequences, int max_order, const NgramVisitor& visit) {
+  const auto next_symbol = [&](const Place& place) { return sequences[place.sequence][place.next]; };
+  const auto by_next_symbol = [&](const Place& a, const Place& b) { return next_symbol(a) < next_symbol(b); };
+  const auto at_end = [&](const Place& place) { return place.next == sequences[place.sequence].size(); };
+  std::vector<Place> places = all_places(sequences), shared;
+  std::vector<size_t> ends = {places.size()}, shared_ends;  // of groups of places with the same symbols before `next`
   std::vector<uint32_t> counts(sequences.size());
-  for (int order = 1; order <= max_order; ++order) {
-    found.clear();
-    for (uint32_t s = 0; s < sequences.size(); ++s)
-      for (size_t i = 0, last = order - 1; last < sequences[s].size(); ++i, ++last)
-        found.push_back({uint64_t{prefixes[s][i]} << 32 | sequences[s][last], s, static_cast<uint32_t>(i)});
-    if (found.empty()) return;
-    std::sort(found.begin(), found.end(), [](const Occurrence& a, const Occurrence& b) { return a.ngram < b.ngram; });
-    uint32_t number = 0;
-    for (auto at = found.begin(); at != found.end(); ++number) {
-      const uint64_t ngram = at->ngram;
-      std::fill(counts.begin(), counts.end(), 0);
-      for (; at != found.end() && at->ngram == ngram; ++at) {
-        ++counts[at->sequence];
-        prefixes[at->sequence][at->position] = number;
+  for (int order = 1; order <= max_order && !places.empty(); ++order) {
+    shared.clear(), shared_ends.clear();
+    auto group = places.begin();
+    for (const size_t end : ends) {
+      const auto group_end = places.begin() + static_cast<std::ptrdiff_t>(end);
+      const auto last = std::remove_if(group, group_end, at_end);
+      std::sort(group, last, by_next_symbol);
+      while (group != last) {
+        const uint32_t symbol = next_symbol(*group);
+        std::fill(counts.begin(), counts.end(), 0);
+        const size_t begin = shared.size();
+        for (; group != last && next_symbol(*group) == symbol; ++group) {
+          ++counts[group->sequence];
+          shared.push_back({group->sequence, group->next + 1});
+        }
+        if (counts[0] > 0 && counts[0] < shared.size() - begin) {
+          visit(order, counts);
+          shared_ends.push_back(shared.size());
+        } else {
+          shared.resize(begin);
+        }
       }
-      visit(order, counts);
+      group = group_end;
     }
+    std::swap(places, shared), std::swap(ends, shared_ends);
   }
 }
 

@@ -326,7 +326,7 @@ bool TranslationTraining::validation_bleu(const StopFlag& stop, double& bleu, do
         hypotheses[valid_order_[written++]] = std::move(translations.at(0).text);
       });
   if (written < hypotheses.size()) return false;
-  const metrics::References references = metrics::references_by_segment(std::vector{valid_target_});
+  const metrics::References references = metrics::references_by_segment(std::span(&valid_target_, 1));
   bleu = metrics::corpus_bleu(hypotheses, references).score;
   chrf = metrics::corpus_chrf(hypotheses, references).score;
   return true;

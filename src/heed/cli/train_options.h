@@ -1,0 +1,38 @@
+// The options of the training loop, the same for all `heed train …` commands. What is not given comes from a recipe.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "heed/cli/command.h"
+#include "heed/train/recipes.h"
+
+namespace heed::cli {
+
+class TrainingOptions {
+ public:
+  // Adds the options to the command. The object must outlive command.parse().
+  void add_to(Command& command);
+  // `d_model` is for the paper's schedule.
+  train::TrainOptions resolve(Command& command, const train::Recipe& recipe, int64_t d_model) const;
+
+ private:
+  void add_optimizer(Options& o);
+  void add_course(Options& o);
+
+  std::filesystem::path output_;
+  bool resume_ = false;
+  std::optional<int64_t> max_steps_, warmup_, valid_every_, save_every_, snapshot_every_;
+  uint64_t max_epochs_ = 0;
+  double max_minutes_ = 0;
+  int patience_ = 0, accumulate_ = 1, keep_last_ = 2, keep_best_ = 1;
+  int64_t log_every_ = 10;
+  std::optional<int> average_;
+  std::optional<double> learning_rate_, clip_norm_;
+  double min_learning_rate_ = 0, ema_ = 0;
+  std::string schedule_ = "inverse-sqrt", optimizer_ = "adam";
+  std::optional<float> beta1_, beta2_, epsilon_;
+  float weight_decay_ = 0;
+};
+
+}  // namespace heed::cli
