@@ -8,6 +8,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/utf8.h"
+#include "heed/metrics/python_text.h"
 #include "sacrebleu_cases.h"
 #include "shared_files.h"
 
@@ -60,14 +61,15 @@ TEST(BleuTokenizers, TokenizesZhWithItsTwoCharacterRanges) {
 }
 
 TEST(BleuTokenizers, ZhSeparatesTheRangesThatPythonCompares) {
-  size_t separated = 0;
+  std::string line;
   for (char32_t c = 0x80; c <= 0x10FFFF; ++c) {
-    std::string line = "a";
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    line += " a";
     append_utf8(line, c);
-    separated += tokenize(BleuTokenizer::kZh, line + "a").starts_with("a ") ? 1 : 0;
+    line += "a";
   }
-  // sum(len(zh('a%sa' % c).split()) > 1 for c in map(chr, range(0x80, 0x110000))), which counts white space too.
-  EXPECT_EQ(separated, 32006u);
+  // One word each, two around white space, three around what is Chinese.
+  EXPECT_EQ(split_words(tokenize(BleuTokenizer::kZh, line)).size(), NNN);
 }
 
 TEST(BleuTokenizers, TokenizesCharactersAndNothing) {
