@@ -90,8 +90,8 @@ struct TrainingResult {
 };
 
 // Trains. Throws InvalidOptions (also for an output folder that is in use or holds something else, and for options that
-// differ from those that a resumed training began with), BadData, BadModel, IoFailure, OutOfMemory, Diverged. One training
-// at a time in a process; translators may be used beside it.
+// differ from those that a resumed training began with), BadData, BadModel, IoFailure, OutOfMemory, Diverged. One
+// training at a time in a process; translators may be used beside it.
 HEED_API TrainingResult train_translation(const TrainingOptions& options, const TrainingHooks& hooks = {});
 
 }  // namespace heed

@@ -40,10 +40,11 @@ struct TranslateOptions {
 
 struct Translation {
   std::string text;
-  float score = 0;         // sum_log_prob / length^length_penalty: what translations are ordered by
-  float sum_log_prob = 0;  // natural logarithm, of the whole translation with its end token
+  float score = 0;                     // sum_log_prob / length^length_penalty: what translations are ordered by
+  float sum_log_prob = 0;              // natural logarithm, of the whole translation with its end token
   std::vector<int32_t> ids;            // of its tokens, without the end token
   std::vector<float> token_log_probs;  // one per token, then the end token's (unless the length ran out)
+  bool operator==(const Translation&) const = default;
 };
 
 // What a model thinks of a given translation.
@@ -51,6 +52,7 @@ struct PairScore {
   float sum_log_prob = 0;
   std::vector<std::string> tokens;     // of the target, the end token last
   std::vector<float> token_log_probs;  // one for each of `tokens`
+  bool operator==(const PairScore&) const = default;
 };
 
 // A loaded model. Immutable: any number of threads may call its members at the same time. Copies share the model. An

@@ -74,6 +74,8 @@ TEST(ConfigFile, ErrorsSayWhereAndWhat) {
   EXPECT_EQ(error_of("a: 1\n---\nb: 2\n", kYaml), "run: expected one YAML document, got 2");
   EXPECT_EQ(error_of("- a\n- b\n", kYaml), "run: expected a map from option names to values");
   EXPECT_THAT(error_of("a: 1\nb: \"open\nc: 3\n", kYaml), ::testing::HasSubstr("not valid YAML"));
+  EXPECT_THAT(error_of("a: [1, 2\n", kYaml), ::testing::HasSubstr("not valid YAML"));
+  EXPECT_THAT(error_of("a: *unknown\n", kYaml), ::testing::HasSubstr("run:1: not valid YAML"));
   EXPECT_EQ(error_of("a: \xFF\n", kYaml), "run: not valid UTF-8");
   EXPECT_EQ(error_of("[1]", kJson), "run: expected an object from option names to values");
   EXPECT_EQ(error_of(R"({"a": {"b": 1}})", kJson), "run: a: expected a value or a list of values");

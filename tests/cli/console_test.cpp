@@ -34,7 +34,7 @@ struct Terminal {
   }
   std::string written() {
     std::string text;
-    ::write(slave, "\x04", 1);  // an end mark, so that the read below always returns
+    EXPECT_EQ(::write(slave, "\x04", 1), 1);  // an end mark, so that the read below always returns
     while (text.empty() || text.back() != '\x04') {
       std::array<char, 4096> buffer;
       const ssize_t n = ::read(master, buffer.data(), buffer.size());

@@ -15,10 +15,10 @@ using ::testing::HasSubstr;
 TEST(DemoCorpusCommand, WritesAndReports) {
   const heed::testing::TemporaryFolder folder;
   const std::string target = folder / "corpus";
-  const auto result = run_heed({"demo-corpus", "--output", target, "--seed", "7", "--train", "2000", "--json"});
+  const auto result = run_heed({"demo-corpus", "--output", target, "--seed", "7", "--train", "6000", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.error;
   const Json report = parse_json(result.output, "output");
-  EXPECT_EQ(report["train"], 2000);
+  EXPECT_EQ(report["train"], 6000);
   EXPECT_EQ(report["test"], 1001);
   EXPECT_EQ(report["seed"], 7);
   EXPECT_TRUE(read_file(folder / "corpus/test.en").starts_with("I am a student\n"));
@@ -27,7 +27,7 @@ TEST(DemoCorpusCommand, WritesAndReports) {
 
 TEST(DemoCorpusCommand, APrintedConfigurationRerunsTheSame) {
   const heed::testing::TemporaryFolder folder;
-  const std::vector<std::string> options = {"--seed", "9", "--train", "1500", "--valid", "10", "--test", "20"};
+  const std::vector<std::string> options = {"--seed", "9", "--train", "4000", "--valid", "10", "--test", "20"};
   std::vector<std::string> first = {"demo-corpus", "--output", folder / "a"}, print = first;
   first.insert(first.end(), options.begin(), options.end());
   print.insert(print.end(), options.begin(), options.end());
@@ -44,12 +44,12 @@ TEST(DemoCorpusCommand, APrintedConfigurationRerunsTheSame) {
 
 TEST(DemoCorpusCommand, TheEnvironmentSetsOptionsAndTheFlagWins) {
   const heed::testing::TemporaryFolder folder;
-  const std::map<std::string, std::string> environment = {{"HEED_SEED", "3"}, {"HEED_TRAIN", "1500"}};
-  const auto result = run_heed({"demo-corpus", "--output", folder / "c", "--train", "1600", "--test", "20", "--json"},
+  const std::map<std::string, std::string> environment = {{"HEED_SEED", "3"}, {"HEED_TRAIN", "4000"}};
+  const auto result = run_heed({"demo-corpus", "--output", folder / "c", "--train", "5000", "--test", "20", "--json"},
                                {.environment = environment});
   ASSERT_EQ(result.exit_code, 0) << result.error;
   EXPECT_EQ(parse_json(result.output, "output")["seed"], 3);
-  EXPECT_EQ(parse_json(result.output, "output")["train"], 1600);
+  EXPECT_EQ(parse_json(result.output, "output")["train"], 5000);
 }
 
 TEST(DemoCorpusCommand, Errors) {

@@ -15,9 +15,7 @@
 namespace heed {
 namespace {
 
-TrainingValidation to_public(const train::ValidationReport& r) {
-  return {r.step, r.weights, r.result.metrics, r.best};
-}
+TrainingValidation to_public(const train::ValidationReport& r) { return {r.step, r.weights, r.result.metrics, r.best}; }
 
 TrainingEnd to_public(train::EndReason reason) {
   switch (reason) {
@@ -38,8 +36,8 @@ class HookObserver final : public train::TrainObserver {
   void stepped(const train::StepReport& r) override {
     if (!hooks_.stepped) return;
     keep_error([&] {
-      hooks_.stepped({r.step, r.epoch, r.progress, r.loss, r.learning_rate, r.gradient_norm, r.targets, r.seconds,
-                      r.skipped});
+      hooks_.stepped(
+          {r.step, r.epoch, r.progress, r.loss, r.learning_rate, r.gradient_norm, r.targets, r.seconds, r.skipped});
     });
   }
   void validated(const train::ValidationReport& r) override {
@@ -138,8 +136,7 @@ tasks::TranslationTrainingOptions task_of(const TrainingOptions& o, const train:
 train::TrainSummary run(const TrainingOptions& options, HookObserver& observer) {
   validate(options);
   const BorrowedThreads threads(options.threads);
-  const train::Recipe recipe =
-      options.init.empty() ? train::recipe_for(options.preset) : train::fine_tuning_recipe();
+  const train::Recipe recipe = options.init.empty() ? train::recipe_for(options.preset) : train::fine_tuning_recipe();
   const train::TrainOptions course = course_of(options, recipe);
   { const train::OutputFolder usable(course.output, course.resume); }  // or throws before the text is read
   tasks::TranslationTraining task(task_of(options, recipe));

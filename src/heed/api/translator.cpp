@@ -74,8 +74,8 @@ void refuse_long(const tasks::TranslationModel& model, const std::vector<std::st
                  const std::vector<std::string>& targets) {
   const auto most = static_cast<size_t>(model.model->max_length());
   for (size_t i = 0; i < sources.size(); ++i) {
-    const size_t tokens = std::max(model.tokenizer.encode_source(sources[i]).size(),
-                                   model.tokenizer.encode_target(targets[i]).size());
+    const size_t tokens =
+        std::max(model.tokenizer.encode_source(sources[i]).size(), model.tokenizer.encode_target(targets[i]).size());
     check<DataError>(tokens <= most, "pair {} has {} tokens; the model has positions for {}", i, tokens, most);
   }
 }
@@ -83,8 +83,8 @@ void refuse_long(const tasks::TranslationModel& model, const std::vector<std::st
 }  // namespace
 
 Translator::Translator(const std::filesystem::path& folder)
-    : model_(api::guarded([&] { return std::make_shared<const Model>(Model{tasks::TranslationModel::load(folder)}); })) {
-}
+    : model_(
+          api::guarded([&] { return std::make_shared<const Model>(Model{tasks::TranslationModel::load(folder)}); })) {}
 
 Translator::Translator(const Translator&) = default;
 Translator::Translator(Translator&&) noexcept = default;
@@ -98,9 +98,8 @@ std::string Translator::translate(const std::string& sentence, const TranslateOp
 
 std::vector<std::string> Translator::translate_batch(const std::vector<std::string>& sentences,
                                                      const TranslateOptions& options) const {
-  return api::guarded([&] {
-    return tasks::translate_lines(model_->loaded, resolve(model_->loaded, options), sentences);
-  });
+  return api::guarded(
+      [&] { return tasks::translate_lines(model_->loaded, resolve(model_->loaded, options), sentences); });
 }
 
 std::vector<std::vector<Translation>> Translator::n_best(const std::vector<std::string>& sentences,

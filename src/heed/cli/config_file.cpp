@@ -36,7 +36,9 @@ ConfigEntry yaml_entry(const YAML::Node& key, const YAML::Node& value, const std
 std::vector<ConfigEntry> parse_yaml(std::string_view text, const std::string& name) {
   std::vector<ConfigEntry> entries;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    // The mark of the document's end is an error within a quoted text; without it yaml-cpp takes a quote that is never
+    // closed for a text that goes on to the end of the file.
+    const std::vector<YAML::Node> documents = YAML::LoadAll(fmt::format("{}\n...\n", text));
     check<ConfigError>(documents.size() <= 1, "{}: expected one YAML document, got {}", name, documents.size());
     if (documents.empty() || documents[0].IsNull()) return entries;
     check<ConfigError>(documents[0].IsMap(), "{}: expected a map from option names to values", name);

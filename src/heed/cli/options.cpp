@@ -38,13 +38,8 @@ class CommandLine {
     app_.allow_extras();
   }
 
-  void add(const std::string& name, ValueKind kind, bool positional, bool list) {
-    if (positional) {
-      constexpr int kAnyNumber = 1 << 28;  // CLI11's own bound is 1 << 29
-      known_[name] = app_.add_option(name)
-                         ->expected(1, list ? kAnyNumber : 1)
-                         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    } else if (kind == ValueKind::kFlag) {
+  void add(const std::string& name, ValueKind kind) {
+    if (kind == ValueKind::kFlag) {
       const bool negative = name.starts_with("no-");
       const std::string names = negative ? "--" + name : fmt::format("--{0},!--no-{0}", name);
       known_[name] = app_.add_flag(names)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -74,7 +69,7 @@ class CommandLine {
   }
 
   Strings values(const std::string& name) const { return known_.at(name)->results(); }
-  Strings unknown() const { return app_.remaining(); }
+  Strings rest() const { return app_.remaining(); }  // arguments without dashes, unknown options, "--"
 
  private:
   bool takes_value(const std::string& flag) const {
@@ -191,21 +186,38 @@ void Options::apply_file(const std::filesystem::path& file) {
   }
 }
 
+// What stands on the command line without being an option, for the positional options in their order.
+std::map<const Option*, Strings> Options::assign_positional(const Strings& rest) const {
+  std::map<const Option*, Strings> assigned;
+  bool options_ended = false;
+  for (const std::string& argument : rest) {
+    if (argument == "--" && !options_ended) {
+      options_ended = true;
+      continue;
+    }
+    if (!options_ended && argument.size() > 1 && argument[0] == '-') {
+      const size_t name = std::min(argument.find_first_not_of('-'), argument.size());
+      const std::string word = argument.substr(name, argument.find('=') - name);
+      fail<UsageError>("unknown option '{}'{}", argument, did_you_mean(word, names(), "--"));
+    }
+    const auto taker = std::find_if(options_.begin(), options_.end(), [&](const auto& option) {
+      return option->positional_ && (option->binding_.is_list || assigned[option.get()].empty());
+    });
+    check<UsageError>(taker != options_.end(), "unexpected argument '{}'", argument);
+    assigned[taker->get()].push_back(argument);
+  }
+  return assigned;
+}
+
 void Options::parse(const Strings& arguments, const Environment& environment, const std::string& config_option) {
   CommandLine line;
   for (const auto& option : options_)
-    line.add(option->name_, option->binding_.kind, option->positional_, option->binding_.is_list);
+    if (!option->positional_) line.add(option->name_, option->binding_.kind);
   line.parse(arguments);
-  for (const std::string& argument : line.unknown()) {
-    if (argument == "--") continue;
-    const bool is_flag = argument.size() > 1 && argument[0] == '-';
-    check<UsageError>(is_flag, "unexpected argument '{}'", argument);
-    const std::string word = argument.substr(argument.find_first_not_of('-'));
-    fail<UsageError>("unknown option '{}'{}", argument, did_you_mean(word.substr(0, word.find('=')), names(), "--"));
-  }
+  std::map<const Option*, Strings> positional = assign_positional(line.rest());
   for (const auto& option : options_) {
     const bool list = option->binding_.is_list;
-    Strings values = line.values(option->name_);
+    Strings values = option->positional_ ? positional[option.get()] : line.values(option->name_);
     const std::string variable = environment_name(option->name_);
     const char* const set = environment(variable);
     std::string source = option->positional_ ? option->name_ : "--" + option->name_;

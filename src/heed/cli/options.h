@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -121,6 +122,7 @@ class Options {
   Option& insert(Option option);
   Option* find(const std::string& name) const;
   void apply(Option& option, const Strings& values, const std::string& source) const;
+  std::map<const Option*, Strings> assign_positional(const Strings& rest) const;
   void apply_file(const std::filesystem::path& file);
   Strings names() const;
 

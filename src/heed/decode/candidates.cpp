@@ -12,8 +12,8 @@ namespace {
 
 // More bans than this cost the backend's top-k more than a pass over the row.
 constexpr size_t kMostPassedOver = 64;
-// Rows that are worth waking another thread for, at some microseconds each.
-constexpr int64_t kRowsPerThread = 2;
+// Logits that are worth waking another thread for, at about a nanosecond each.
+constexpr int64_t kLogitsPerThread = 1 << 14;
 
 bool is_among(int32_t id, std::span<const int32_t> ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
@@ -151,7 +151,8 @@ void CandidateFinder::filter(int row, const Sequence& sequence) {
 void CandidateFinder::process(const Tensor& logits, std::span<const Sequence* const> sequences) {
   host_.attach(logits);
   workers_.resize(static_cast<size_t>(thread_count()));
-  parallel_for(static_cast<int64_t>(sequences.size()), kRowsPerThread, [&](int64_t begin, int64_t end, int thread) {
+  const int64_t grain = 1 + kLogitsPerThread / logits.shape().cols();
+  parallel_for(static_cast<int64_t>(sequences.size()), grain, [&](int64_t begin, int64_t end, int thread) {
     Worker& worker = workers_[static_cast<size_t>(thread)];
     for (int64_t r = begin; r < end; ++r) {
       const Sequence* sequence = sequences[static_cast<size_t>(r)];

@@ -121,8 +121,9 @@ void BatchWriter::choose_all(const Tensor& logits) {
       log_totals_[static_cast<size_t>(r)] = host_.row(r)[static_cast<size_t>(best_.ids(r)[0])] - best_.log_probs(r)[0];
   }
   workers_.resize(static_cast<size_t>(thread_count()));
-  // A row takes about a microsecond where it is only looked through, and tens of them where it is sampled from.
-  const int64_t grain = processors_.changes_logits() ? 2 : 32;
+  // Another thread is worth its waking for some ten microseconds of work; sampling takes nanoseconds per logit, looking
+  // through them a tenth of one.
+  const int64_t grain = 1 + (processors_.changes_logits() ? 1 << 13 : 1 << 17) / logits.shape().cols();
   parallel_for(static_cast<int64_t>(outputs_.size()), grain, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
       Output& output = outputs_[static_cast<size_t>(i)];

@@ -144,7 +144,8 @@ int64_t check_text(const std::vector<std::string>& lines, const SentencePieceTra
   for (const std::string& s : special) entries.push_back({s, 0});
   const Trie symbols(std::move(entries));
 
-  int64_t characters = 0, boundaries = 0;  // the trainer puts a tab in the place of a special symbol
+  int64_t characters = 0, spaces = 0;
+  int64_t boundaries = 0;  // the trainer puts a tab in the place of a special symbol
   std::string normalized;
   for (const std::string& line : lines) {
     result.bad_utf8 += is_valid_utf8(line) ? 0 : 1;
@@ -152,17 +153,18 @@ int64_t check_text(const std::vector<std::string>& lines, const SentencePieceTra
     for (std::string_view rest = normalized; !rest.empty();) {
       const size_t symbol = symbols.longest_prefix(rest);
       if (symbol > 0 || rest[0] == '\t') ++boundaries;
+      else if (rest.starts_with(kSpaceSymbol)) ++spaces;
       else if (rest[0] != '\0') ++characters;
       rest.remove_prefix(symbol > 0 ? symbol : character_length(rest));
     }
   }
-  const double text_share =
-      static_cast<double>(characters) / static_cast<double>(std::max<int64_t>(characters + boundaries, 1));
+  const auto all = static_cast<double>(characters + spaces + boundaries);
+  const double text_share = static_cast<double>(characters + spaces) / std::max(all, 1.0);
   check<DataError>(characters > 0 && text_share > 1 - options.character_coverage,
                    "tokenizer: expected text to train on, got {} lines ({} of them blank, {} too long) with {} "
                    "characters beside special symbols",
                    result.lines, result.blank, result.too_long, characters);
-  return characters + boundaries;
+  return characters + spaces + boundaries;
 }
 
 // A comma-separated list whose items may hold commas and quotes.

@@ -1,0 +1,38 @@
+#include "heed/nn/attention.h"
+
+#include <gtest/gtest.h>
+
+namespace heed::nn {
+namespace {
+
+TEST(KeyTable, FollowsHypothesesThroughSelection) {
+  KeyTable table(2);
+  table.append(0);  // rows 0, 1
+  table.select(std::vector<int32_t>{1, 1, 0});
+  table.append(2);  // rows 2, 3, 4
+  ASSERT_EQ(table.rows(), 3);
+  ASSERT_EQ(table.length(), 2);
+  const auto slot = [&](int64_t row, int64_t t) {
+    return table.slots()[static_cast<size_t>(row * table.stride() + t)];
+  };
+  EXPECT_EQ(slot(0, 0), 1);
+  EXPECT_EQ(slot(2, 0), 0);
+  EXPECT_EQ(slot(2, 1), 4);
+  table.truncate(1);
+  EXPECT_EQ(table.length(), 1);
+  EXPECT_EQ(table.lengths()[2], 1);
+  for (int i = 0; i < 100; ++i) table.append(5 + 3 * i);  // grows past its first capacity
+  EXPECT_EQ(slot(2, 0), 0);
+  EXPECT_EQ(slot(1, 100), 5 + 3 * 99 + 1);
+}
+
+TEST(KeyValueCache, KeepsRowsWhileGrowing) {
+  KeyValueCache cache;
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(cache.append(Tensor::full({2, 6}, i)), 2 * i);
+  EXPECT_EQ(cache.keys().row<float>(41)[2], 20);
+  EXPECT_EQ(cache.values().row<float>(99)[0], 49);
+  EXPECT_EQ(cache.values().cols(), 3);
+}
+
+}  // namespace
+}  // namespace heed::nn

@@ -1,0 +1,57 @@
+#include "heed/nn/parameters.h"
+
+#include <gtest/gtest.h>
+
+#include "heed/nn/initialization.h"
+#include "heed/nn/layers.h"
+#include "heed/ops/ops.h"
+
+namespace heed::nn {
+namespace {
+
+TEST(ParameterStore, JointLeavesAndFlatBuffers) {
+  ParameterStore store;
+  const Tensor joint = store.create({"q", "k", "v"}, {6, 5});
+  const Tensor bias = store.create({"b"}, {3});
+  const Tensor constant = store.create_constant("c", {1, 4});
+  for (int64_t i = 0; i < joint.numel(); ++i) joint.data<float>()[i] = static_cast<float>(i);
+  store.flatten();
+  ASSERT_EQ(store.named().size(), 5u);
+  EXPECT_EQ(store.named()[1].name, "k");
+  EXPECT_EQ(store.named()[1].tensor.data<float>()[0], 10);  // values moved with the leaf
+  EXPECT_EQ(store.count(), 33);
+  EXPECT_EQ(joint.data<float>(), store.values().data<float>());
+  EXPECT_FALSE(constant.requires_grad());
+  EXPECT_THROW(store.create({"late"}, {1}), Error);
+}
+
+TEST(ParameterStore, GradientsAreWholeAfterCompletion) {
+  ParameterStore store;
+  const Tensor used = store.create({"used"}, {1, 4}), unused = store.create({"unused"}, {1, 4});
+  store.flatten();
+  for (int64_t i = 0; i < store.values().numel(); ++i) store.values().data<float>()[i] = 1;
+  for (int pass = 0; pass < 2; ++pass) {
+    store.clear_gradients();
+    for (int64_t i = 0; i < store.gradients().numel(); ++i) store.gradients().data<float>()[i] = 99;  // stale
+    backward(ops::sum(ops::scale(used, 3)));
+    store.complete_gradients();
+    EXPECT_EQ(used.grad().to_vector<float>(), std::vector<float>(4, 3));
+    EXPECT_EQ(unused.grad().to_vector<float>(), std::vector<float>(4, 0));
+  }
+}
+
+TEST(Initialization, IsAPureFunctionOfTheSeed) {
+  const auto build = [](uint64_t seed) {
+    ParameterStore store;
+    Builder b{store, Random(seed)};
+    const Linear linear(b, {"w"}, 50, 40);
+    return linear.weight.master().to_vector<float>();
+  };
+  EXPECT_EQ(build(1), build(1));
+  EXPECT_NE(build(1), build(2));
+  const double limit = std::sqrt(6.0 / 90);
+  for (const float w : build(1)) EXPECT_LE(std::abs(w), limit);
+}
+
+}  // namespace
+}  // namespace heed::nn

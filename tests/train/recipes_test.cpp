@@ -1,0 +1,40 @@
+#include "heed/train/recipes.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "heed/base/error.h"
+#include "heed/tasks/presets.h"
+
+namespace heed::train {
+namespace {
+
+TEST(Recipes, EveryPresetHasOneThatIsValid) {
+  for (const std::string& name : tasks::preset_names()) EXPECT_NO_THROW(recipe_for(name).train.validate()) << name;
+  EXPECT_NO_THROW(fine_tuning_recipe().train.validate());
+  EXPECT_LT(fine_tuning_recipe().train.schedule.peak, recipe_for("tiny").train.schedule.peak);
+  EXPECT_THROW(recipe_for("huge"), UsageError);
+}
+
+TEST(Recipes, TinyIsTheOneOfTheSharedModel) {
+  const Recipe r = recipe_for("tiny");
+  EXPECT_EQ(r.batch_tokens, 12000u);
+  EXPECT_EQ(r.label_smoothing, 0.1f);
+  EXPECT_EQ(r.train.max_steps, 5000);
+  EXPECT_EQ(r.train.average, 10);
+  EXPECT_EQ(r.train.adam.beta2, 0.98f);
+  EXPECT_EQ(r.train.adam.epsilon, 1e-9f);
+  EXPECT_DOUBLE_EQ(r.train.schedule.rate(750), 1.5e-3);
+  EXPECT_DOUBLE_EQ(r.train.schedule.rate(1500), 3e-3);
+  EXPECT_DOUBLE_EQ(r.train.schedule.rate(6000), 1.5e-3);
+}
+
+TEST(Recipes, BaseFollowsThePapersSchedule) {
+  const optim::Schedule paper{optim::ScheduleKind::kPaper, 1, 4000, 0, 0, 512};
+  const optim::Schedule ours = recipe_for("base").train.schedule;
+  for (const int64_t step : {100, 4000, 50000}) EXPECT_NEAR(ours.rate(step) / paper.rate(step), 1, 0.01);
+}
+
+}  // namespace
+}  // namespace heed::train
