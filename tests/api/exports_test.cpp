@@ -63,7 +63,7 @@ TEST(Exports, AreWhatTheHeadersMark) {
 }
 
 TEST(Exports, HeadersIncludeThemselvesAndTheStandardLibraryOnly) {
-  const std::regex include(R"(#include ([<"])([^>"]+)[>"])");
+  const std::regex include(R"(\n#include ([<"])([^>"]+)[>"])");
   size_t seen = 0;
   for (const auto& file : public_headers()) {
     const std::string text = testing::read_all(file);

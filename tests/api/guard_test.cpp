@@ -41,7 +41,7 @@ TEST(Guard, MapsEachType) {
 
 TEST(Guard, MapsWhatTheStandardLibraryThrows) {
   EXPECT_THROW(guarded([] { throw std::bad_alloc(); }), OutOfMemory);
-  EXPECT_THROW(guarded([] { std::filesystem::file_size("/nowhere/at/all"); }), IoFailure);
+  EXPECT_THROW(guarded([] { return std::filesystem::file_size("/nowhere/at/all"); }), IoFailure);
   EXPECT_THROW(guarded([] { throw 1; }), Exception);
 }
 

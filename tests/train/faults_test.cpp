@@ -1,4 +1,5 @@
 // A training against a hostile world: killed at any instant, and a disk that is full for a while.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -51,7 +52,8 @@ std::map<int64_t, std::string> logged_losses(const fs::path& folder) {
   std::ifstream file(folder / "metrics.jsonl");
   for (std::string line; std::getline(file, line);) {
     const Json record = parse_json(line, "metrics.jsonl");
-    if (record.contains("loss")) EXPECT_TRUE(losses.emplace(record["step"], record["loss"].dump()).second) << line;
+    if (!record.contains("loss")) continue;
+    EXPECT_TRUE(losses.emplace(record["step"], record["loss"].dump()).second) << line;
   }
   return losses;
 }
@@ -67,7 +69,8 @@ pid_t start_child(const fs::path& folder) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::setenv(kChildFolder, folder.c_str(), 1);
-    ::freopen("/dev/null", "w", stdout);
+    const int nowhere = ::open("/dev/null", O_WRONLY);
+    ::dup2(nowhere, STDOUT_FILENO);
     ::execl("/proc/self/exe", "heed_test_train", "--gtest_filter=TrainFaults.Child", nullptr);
     ::_exit(127);
   }
@@ -90,10 +93,11 @@ TEST(TrainFaults, KilledAtAnyInstantItGoesOnBitForBit) {
     if (WIFSIGNALED(status)) ++kills;
     if (!fs::exists(folder / "m")) continue;  // killed before it began
     EXPECT_NO_THROW(models::load_seq2seq(io::ModelFolder::open(folder / "m")));
-    if (fs::exists(folder / "m/checkpoints"))
-      for (const auto& entry : fs::directory_iterator(folder / "m/checkpoints"))
-        if (entry.path().filename().string().starts_with("step-"))
-          EXPECT_NO_THROW(io::CheckpointReader::open(entry.path())) << entry.path();
+    std::error_code none_yet;
+    for (const auto& entry : fs::directory_iterator(folder / "m/checkpoints", none_yet)) {
+      const bool aside = !entry.path().filename().string().starts_with("step-");
+      EXPECT_TRUE(aside || (io::CheckpointReader::open(entry.path()), true)) << entry.path();
+    }
   }
   EXPECT_GE(kills, 2);
   train_child(folder / "m");

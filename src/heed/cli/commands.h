@@ -11,6 +11,7 @@ int run_translate(Command& command);
 int run_score(Command& command);
 int run_evaluate_translation(Command& command);
 int run_average(Command& command);
+int run_attention(Command& command);
 int run_info(Command& command);
 int run_bench_train(Command& command);
 int run_bench_translate(Command& command);

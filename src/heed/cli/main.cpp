@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
       {"score", "log-probabilities of given translations", &run_score},
       {"evaluate translation", "translate a test set and score it", &run_evaluate_translation},
       {"average", "average the weights of models", &run_average},
+      {"attention", "what the decoder looks at, as a picture", &run_attention},
       {"info", "what a model folder holds", &run_info},
       {"bench train", "speed of a training step", &run_bench_train},
       {"bench translate", "speed of translation", &run_bench_translate},
