@@ -9,9 +9,10 @@ int main(int argc, char** argv) try {
   options.beam = 5;
   options.n_best = 3;
   options.max_new_tokens = 80;
-  for (std::string line; std::getline(std::cin, line);)
-    for (const heed::Translation& t : translator.n_best({line}, options).front())
-      std::cout << t.score << '\t' << t.text << '\n';
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto translations = translator.n_best({line}, options);
+    for (const auto& t : translations.front()) std::cout << t.score << '\t' << t.text << '\n';
+  }
 } catch (const heed::Exception& e) {
   std::cerr << e.what() << '\n';
   return 1;

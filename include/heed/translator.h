@@ -1,7 +1,7 @@
 // Translation with a trained model: text in, text out.
 //
-// All strings are UTF-8; other bytes become U+FFFD. What a sentence is batched with, the number of workers and of
-// threads do not change its translation or its scores by a bit.
+// All strings are UTF-8; other bytes become U+FFFD. What a sentence is translated together with, the number of workers
+// and of threads do not change its translation or the translation's scores by a bit.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +47,11 @@ struct Translation {
   bool operator==(const Translation&) const = default;
 };
 
+struct ScoreOptions {
+  size_t batch_size = 32;  // pairs computed together
+  int threads = 1;
+};
+
 // What a model thinks of a given translation.
 struct PairScore {
   float sum_log_prob = 0;
@@ -78,10 +83,10 @@ class HEED_API Translator {
   std::vector<std::vector<Translation>> n_best(const std::vector<std::string>& sentences,
                                                const TranslateOptions& options = {}) const;
 
-  // The log-probability of targets[i] as translation of sources[i]. Throws InvalidOptions if they are not equally many
-  // or batch_size is 0, BadData for a pair longer than the model has positions for.
+  // The log-probability of targets[i] as translation of sources[i]. Throws InvalidOptions for options out of range and
+  // if there are not as many targets as sources, BadData for a pair longer than the model has positions for.
   std::vector<PairScore> score(const std::vector<std::string>& sources, const std::vector<std::string>& targets,
-                               size_t batch_size = 32) const;
+                               const ScoreOptions& options = {}) const;
 
  private:
   struct Model;

@@ -157,7 +157,7 @@ TEST_F(TranslatorTest, ScoresItsOwnTranslationsAsItDid) {
   const auto translations = translator_->n_best(sentences_, beam(1));
   std::vector<std::string> texts;
   for (const auto& list : translations) texts.push_back(list[0].text);
-  const auto scores = translator_->score(sentences_, texts, 7);
+  const auto scores = translator_->score(sentences_, texts, {.batch_size = 7, .threads = 2});
   size_t same = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
     const PairScore& s = scores[i];
@@ -196,7 +196,8 @@ TEST_F(TranslatorTest, RefusesOptions) {
   refuse([](TranslateOptions& o) { o.workers = 0; });
   refuse([](TranslateOptions& o) { o.threads_per_worker = 0; });
   EXPECT_THROW(translator_->score({"a"}, {}), InvalidOptions);
-  EXPECT_THROW(translator_->score({"a"}, {"b"}, 0), InvalidOptions);
+  EXPECT_THROW(translator_->score({"a"}, {"b"}, {.batch_size = 0, .threads = 1}), InvalidOptions);
+  EXPECT_THROW(translator_->score({"a"}, {"b"}, {.batch_size = 1, .threads = 0}), InvalidOptions);
   std::string longest;
   for (int i = 0; i < 2000; ++i) longest += "man ";
   EXPECT_THROW(translator_->score({"a"}, {longest}), BadData);

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "heed/api/borrowed_threads.h"
 #include "heed/api/guard.h"
 #include "heed/base/error.h"
 #include "heed/base/threads.h"
@@ -67,18 +68,6 @@ class HookObserver final : public train::TrainObserver {
   std::exception_ptr error_;
 };
 
-// The calling thread's number of threads, for a while.
-class BorrowedThreads {
- public:
-  explicit BorrowedThreads(int count) : before_(thread_count()) { set_thread_count(count); }
-  BorrowedThreads(const BorrowedThreads&) = delete;
-  BorrowedThreads& operator=(const BorrowedThreads&) = delete;
-  ~BorrowedThreads() { set_thread_count(before_); }
-
- private:
-  const int before_;
-};
-
 void validate(const TrainingOptions& o) {
   check<UsageError>(!o.source.empty() && !o.target.empty(), "source and target are both needed");
   check<UsageError>(o.valid_source.empty() == o.valid_target.empty(), "valid_source and valid_target belong together");
@@ -135,7 +124,7 @@ tasks::TranslationTrainingOptions task_of(const TrainingOptions& o, const train:
 
 train::TrainSummary run(const TrainingOptions& options, HookObserver& observer) {
   validate(options);
-  const BorrowedThreads threads(options.threads);
+  const api::BorrowedThreads threads(options.threads);
   const train::Recipe recipe = options.init.empty() ? train::recipe_for(options.preset) : train::fine_tuning_recipe();
   const train::TrainOptions course = course_of(options, recipe);
   { const train::OutputFolder usable(course.output, course.resume); }  // or throws before the text is read

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "heed/api/borrowed_threads.h"
 #include "heed/api/guard.h"
 #include "heed/base/error.h"
 #include "heed/tasks/translation.h"
@@ -108,13 +109,15 @@ std::vector<std::vector<Translation>> Translator::n_best(const std::vector<std::
 }
 
 std::vector<PairScore> Translator::score(const std::vector<std::string>& sources,
-                                         const std::vector<std::string>& targets, size_t batch_size) const {
+                                         const std::vector<std::string>& targets, const ScoreOptions& options) const {
   return api::guarded([&] {
-    check<UsageError>(batch_size > 0, "batch_size is 0");
+    check<UsageError>(options.batch_size > 0, "batch_size is 0");
+    check<UsageError>(options.threads > 0, "threads is {}; at least 1 is needed", options.threads);
     check<UsageError>(sources.size() == targets.size(), "{} sources and {} targets", sources.size(), targets.size());
+    const api::BorrowedThreads threads(options.threads);
     refuse_long(model_->loaded, sources, targets);
     std::vector<PairScore> scores;
-    for (tasks::PairScore& s : tasks::score_pairs(model_->loaded, sources, targets, batch_size))
+    for (tasks::PairScore& s : tasks::score_pairs(model_->loaded, sources, targets, options.batch_size))
       scores.push_back({s.sum_log_prob, std::move(s.tokens), std::move(s.token_log_probs)});
     return scores;
   });
