@@ -26,15 +26,15 @@ void write_seeds(const std::filesystem::path& file, const std::filesystem::path&
     for (const bool with_map : {false, true}) {
       SentencePieceModel small = model;
       small.pieces.resize(std::min<size_t>(small.pieces.size(), 40));
-      small.pieces.push_back({"[sep]", 0, PieceType::user_defined});
-      small.pieces.back().type = PieceType::user_defined;
-      small.pieces[small.pieces.size() / 2].type = PieceType::unused;
+      small.pieces.push_back({"[sep]", 0, PieceType::kUserDefined});
+      small.pieces.back().type = PieceType::kUserDefined;
+      small.pieces[small.pieces.size() / 2].type = PieceType::kUnused;
       small.type = static_cast<SegmentationType>(type);
       if (!with_map) small.normalizer.precompiled_charsmap.clear();
       small.byte_fallback = !with_map && type <= 2;
       if (small.byte_fallback)
         for (int byte = 0; byte < 256; ++byte)
-          small.pieces.push_back({fmt::format("<0x{:02X}>", byte), 0, PieceType::byte});
+          small.pieces.push_back({fmt::format("<0x{:02X}>", byte), 0, PieceType::kByte});
       heed::write_file_atomically(folder / fmt::format("{}.{}{}", stem, type, with_map ? ".map" : ""),
                                   heed::testing::model_bytes(small));
     }

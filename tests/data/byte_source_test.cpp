@@ -40,9 +40,9 @@ TEST(ByteSource, ContentDecidesNotTheName) {
   const std::string text = sample_text(100000);
   const std::string plain = put(folder, "a.gz", text), gz = put(folder, "b.zst", gzip(text)),
                     zst = put(folder, "c.txt", zstd(text));
-  EXPECT_EQ(open_bytes(plain)->compression(), Compression::none);
-  EXPECT_EQ(open_bytes(gz)->compression(), Compression::gzip);
-  EXPECT_EQ(open_bytes(zst)->compression(), Compression::zstd);
+  EXPECT_EQ(open_bytes(plain)->compression(), Compression::kNone);
+  EXPECT_EQ(open_bytes(gz)->compression(), Compression::kGzip);
+  EXPECT_EQ(open_bytes(zst)->compression(), Compression::kZstd);
   for (const std::string& path : {plain, gz, zst}) {
     EXPECT_EQ(all_bytes(path), text);
     EXPECT_EQ(all_bytes(path, 1 << 20), text);

@@ -71,7 +71,7 @@ TEST(EncodedCorpus, CroppingKeepsTheEndMark) {
   testing::TemporaryFolder folder;
   for (const uint64_t budget : {0, 1000000}) {
     const EncodedCorpus corpus(corpus_of(folder, "1 2 3 4 5\t6 7 8\n"), word_encoders(),
-                               {.filter = {.max_source_tokens = 4, .max_target_tokens = 3, .too_long = TooLong::crop},
+                               {.filter = {.max_source_tokens = 4, .max_target_tokens = 3, .too_long = TooLong::kCrop},
                                 .memory_budget = budget});
     EXPECT_EQ(corpus.pair(0, 0), (EncodedPair{{1, 2, 3, 0}, {6, 7, 0}}));
     EXPECT_EQ(corpus.report().cropped, 1u);
@@ -142,9 +142,9 @@ TEST(EncodedCorpus, SamplingIsAFunctionOfSeedEpochAndLine) {
     epochs.insert(corpus.pair(5, i).source);
     differ += pair != other.pair(i, 3);
     // The line, not the position, is what counts, and each side has its own stream.
-    Random source_random(stream_seed(7, Stream::sample_source), corpus.line(i), 3);
+    Random source_random(stream_seed(7, Stream::kSampleSource), corpus.line(i), 3);
     ASSERT_EQ(pair.source, sample_words("1 2 3 4 5 6 7 8", source_random));
-    Random target_random(stream_seed(7, Stream::sample_target), corpus.line(i), 3);
+    Random target_random(stream_seed(7, Stream::kSampleTarget), corpus.line(i), 3);
     ASSERT_EQ(pair.target, sample_words("9 10 11 12 13", target_random));
   }
   EXPECT_GT(sources.size(), 100u);

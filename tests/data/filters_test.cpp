@@ -33,7 +33,7 @@ TEST(Filter, LongPairsAreDroppedOrCropped) {
   EXPECT_TRUE(judge(10, 20, options).kept);
   EXPECT_EQ(judge(11, 20, options).report.too_long, 1u);
   EXPECT_EQ(judge(10, 21, options).report.too_long, 1u);
-  options.too_long = TooLong::crop;
+  options.too_long = TooLong::kCrop;
   const Judged cropped = judge(11, 25, options);
   EXPECT_TRUE(cropped.kept);
   EXPECT_EQ(cropped.source, 10u);
@@ -81,7 +81,7 @@ TEST(FilterReport, SaysWhatWasDropped) {
       report.json().dump(),
       R"({"pairs":5,"kept":2,"empty_source":1,"empty_target":0,"empty_both":0,"too_long":1,"ratio":1,"cropped":0,)"
       R"("source_tokens":11,"target_tokens":9,"longest_source":6,"longest_target":5})");
-  const Filter cropping({.max_source_tokens = 3, .too_long = TooLong::crop}, 1, 1);
+  const Filter cropping({.max_source_tokens = 3, .too_long = TooLong::kCrop}, 1, 1);
   FilterReport cropped;
   size_t source = 5, target = 5;
   cropping.keep(source, target, cropped);

@@ -53,7 +53,7 @@ TEST(IndexedLines, NothingIsLeftInTheScratchFolder) {
   testing::TemporaryFolder folder, scratch;
   const std::string path = put(folder, "g", gzip("one\ntwo\n"));
   const IndexedLines lines(path, {}, scratch.path());
-  EXPECT_EQ(lines.compression(), Compression::gzip);
+  EXPECT_EQ(lines.compression(), Compression::kGzip);
   EXPECT_TRUE(std::filesystem::is_empty(scratch.path()));
   EXPECT_EQ(lines.line(1), "two");
 }

@@ -27,7 +27,7 @@ TEST(ParallelCorpus, PairsOfTwoFilesAreCleaned) {
   EXPECT_EQ(corpus.files()[0].report(),
             (LineReport{.lines = 4, .empty = 1, .crlf = 1, .bom = 1, .invalid_utf8 = 1, .longest = 9}));
   EXPECT_EQ(corpus.files()[1].report(), (LineReport{.lines = 4, .nul = 1, .longest = 7}));
-  EXPECT_EQ(corpus.files()[1].compression(), Compression::zstd);
+  EXPECT_EQ(corpus.files()[1].compression(), Compression::kZstd);
 }
 
 TEST(ParallelCorpus, ATsvHasTwoColumns) {

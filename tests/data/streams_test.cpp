@@ -11,7 +11,7 @@ TEST(Streams, EachKindOfDrawHasItsOwnSeed) {
   std::set<uint64_t> seeds;
   for (const uint64_t seed : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32})
     for (const Stream stream :
-         {Stream::shuffle_rows, Stream::shuffle_batches, Stream::sample_source, Stream::sample_target})
+         {Stream::kShuffleRows, Stream::kShuffleBatches, Stream::kSampleSource, Stream::kSampleTarget})
       seeds.insert(stream_seed(seed, stream));
   EXPECT_EQ(seeds.size(), 12u);
   EXPECT_FALSE(seeds.contains(0) || seeds.contains(1));
@@ -19,8 +19,8 @@ TEST(Streams, EachKindOfDrawHasItsOwnSeed) {
 
 // A resumed training must meet the batches it would have met: the derivation may not change between versions.
 TEST(Streams, StayAsTheyWere) {
-  EXPECT_EQ(stream_seed(1, Stream::shuffle_rows), 0x6272e0c1b13ba7b9u);
-  EXPECT_EQ(stream_seed(7, Stream::sample_target), 0x394f5e8d84091d69u);
+  EXPECT_EQ(stream_seed(1, Stream::kShuffleRows), 0x6272e0c1b13ba7b9u);
+  EXPECT_EQ(stream_seed(7, Stream::kSampleTarget), 0x394f5e8d84091d69u);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ if grep -rlF -e "$build" -e "$source/src" "$work/prefix/include" "$work"/prefix/
   exit 1
 fi
 
-# The program's bin folder, if the build has the program, must run from its new place.
+# The program, if the build has it, must run from its new place.
 if [ -x "$work/prefix/bin/heed" ]; then "$work/prefix/bin/heed" --version; fi
 
 if [ ! -d "$model" ]; then
@@ -58,6 +58,8 @@ if "$work/examples/translate" "$work/none" 2>"$work/error" </dev/null; then
 fi
 grep -F "$work/none" "$work/error"
 
-head -n 200 "$model/test_2016_flickr.beam1.hyp.de" >"$work/text"
-"$work/examples/train" "$work/text" "$work/text" "$work/trained" 2
-expect "a trained model translates" 1 "$(echo 'Ein Mann.' | "$work/examples/serve_threads" "$work/trained" 'Ein Mann.' | wc -l)"
+head -n 200 "$model/test_2016_flickr.beam1.hyp.de" >"$work/source"
+head -n 200 "$model/test_2016_flickr.beam5.hyp.de" >"$work/target"
+expect "steps of a training" '1 2' "$("$work/examples/train" "$work/source" "$work/target" "$work/trained" 2 | cut -f 1 | xargs)"
+expect "and of its resumption" 3 "$("$work/examples/train" "$work/source" "$work/target" "$work/trained" 3 | cut -f 1)"
+expect "lines by the trained model" 1 "$("$work/examples/serve_threads" "$work/trained" 'Ein Mann.' | wc -l)"

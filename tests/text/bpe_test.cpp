@@ -25,7 +25,7 @@ struct Fixture {
   explicit Fixture(const std::vector<SentencePieceEntry>& list) : model(make(list)), pieces(model), bpe(pieces) {}
 
   static SentencePieceModel make(const std::vector<SentencePieceEntry>& list) {
-    SentencePieceModel spec = small_model(SegmentationType::bpe, list);
+    SentencePieceModel spec = small_model(SegmentationType::kBpe, list);
     spec.normalizer = {"identity", "", false, false, false};
     return parse_sentencepiece_model(model_bytes(spec), "x");
   }
@@ -56,7 +56,7 @@ std::vector<std::string> by_definition(const SentencePieceModel& model, const st
     size_t at = 0;
     for (size_t i = 0; i + 1 < parts.size(); ++i) {
       for (const SentencePieceEntry& piece : model.pieces) {
-        if (piece.type != PieceType::normal || piece.text != parts[i] + parts[i + 1]) continue;
+        if (piece.type != PieceType::kNormal || piece.text != parts[i] + parts[i + 1]) continue;
         if (!best || piece.score > best->score) best = &piece, at = i;
       }
     }
@@ -76,7 +76,8 @@ std::vector<SentencePieceEntry> random_pieces(Random& random, uint32_t count, bo
     if (std::find(seen.begin(), seen.end(), text) != seen.end()) continue;
     seen.push_back(text);
     const bool unused = with_unused && random.below(3) == 0;
-    pieces.push_back({text, -static_cast<float>(random.below(count)), unused ? PieceType::unused : PieceType::normal});
+    pieces.push_back(
+        {text, -static_cast<float>(random.below(count)), unused ? PieceType::kUnused : PieceType::kNormal});
   }
   return pieces;
 }
@@ -102,7 +103,7 @@ TEST(Bpe, UnusedPiecesAndSymbolsEqualTheLibrary) {
   Random random(2);
   for (int model = 0; model < 60; ++model) {
     std::vector<SentencePieceEntry> pieces = random_pieces(random, 30, true);
-    if (model % 2) pieces.push_back({"bda", 0, PieceType::user_defined});
+    if (model % 2) pieces.push_back({"bda", 0, PieceType::kUserDefined});
     const Fixture f(pieces);
     const auto oracle = make_oracle(f.model.raw);
     for (int i = 0; i < 60; ++i) {

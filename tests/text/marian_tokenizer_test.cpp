@@ -91,7 +91,7 @@ TEST(MarianTokenizer, SavingTheSharedFolderLosesNothing) {
 std::string spm(const std::vector<std::string>& pieces) {
   std::vector<SentencePieceEntry> entries;
   for (const std::string& text : pieces) entries.push_back({text, -1.0f - static_cast<float>(entries.size())});
-  return model_bytes(small_model(SegmentationType::unigram, entries));
+  return model_bytes(small_model(SegmentationType::kUnigram, entries));
 }
 
 std::string spaced(const std::string& text) { return kSpace + text; }
@@ -230,9 +230,9 @@ TEST(MarianTokenizer, NewSeparateVocabulariesShareThePad) {
 }
 
 TEST(MarianTokenizer, ModelsThatDoNotFitAreRefused) {
-  SentencePieceModel without_eos = small_model(SegmentationType::unigram, {{"a", -1}});
+  SentencePieceModel without_eos = small_model(SegmentationType::kUnigram, {{"a", -1}});
   without_eos.pieces[0].text = "[END]";
-  SentencePieceModel shifted = small_model(SegmentationType::unigram, {{"a", -1}});
+  SentencePieceModel shifted = small_model(SegmentationType::kUnigram, {{"a", -1}});
   std::swap(shifted.pieces[0], shifted.pieces[1]);
   EXPECT_THAT([&] { MarianTokenizer::create_joint(model_bytes(without_eos), {}); },
               ThrowsMessage<ConfigError>(HasSubstr("expected a SentencePiece model with \"</s>\"")));

@@ -74,7 +74,7 @@ inline text::SentencePieceModel small_model(text::SegmentationType type,
                                             const std::vector<text::SentencePieceEntry>& pieces) {
   text::SentencePieceModel model;
   model.type = type;
-  model.pieces = {{"</s>", 0, text::PieceType::control}, {"<unk>", 0, text::PieceType::unknown}};
+  model.pieces = {{"</s>", 0, text::PieceType::kControl}, {"<unk>", 0, text::PieceType::kUnknown}};
   model.pieces.insert(model.pieces.end(), pieces.begin(), pieces.end());
   return model;
 }

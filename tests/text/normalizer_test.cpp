@@ -62,18 +62,18 @@ TEST(Normalizer, EqualsTheLibraryForEveryCombinationOfFlags) {
   HEED_NEEDS_SHARED(kModel);
   const std::string map = read_sentencepiece_model(shared_path(kModel)).normalizer.precompiled_charsmap;
   for (int flags = 0; flags < 64; ++flags) {
-    SentencePieceModel spec = small_model(SegmentationType::character, {{"a", -1}});
+    SentencePieceModel spec = small_model(SegmentationType::kCharacter, {{"a", -1}});
     spec.normalizer = {"test", flags & 1 ? map : "", (flags & 2) != 0, (flags & 4) != 0, (flags & 8) != 0};
     spec.treat_whitespace_as_suffix = (flags & 16) != 0;
     if (flags & 32) {
-      spec.pieces.push_back({"[x y]", 0, PieceType::user_defined});
-      spec.pieces.push_back({"\xEF\xAC\x81", 0, PieceType::user_defined});
-      spec.pieces.push_back({"  a", 0, PieceType::user_defined});
+      spec.pieces.push_back({"[x y]", 0, PieceType::kUserDefined});
+      spec.pieces.push_back({"\xEF\xAC\x81", 0, PieceType::kUserDefined});
+      spec.pieces.push_back({"  a", 0, PieceType::kUserDefined});
     }
     const SentencePieceModel model = parse_sentencepiece_model(model_bytes(spec), "x");
     std::vector<Trie::Entry> symbols;
     for (const SentencePieceEntry& piece : model.pieces)
-      if (piece.type == PieceType::user_defined) symbols.push_back({piece.text, 0});
+      if (piece.type == PieceType::kUserDefined) symbols.push_back({piece.text, 0});
     const Normalizer normalizer(model.normalizer, model.treat_whitespace_as_suffix,
                                 std::make_shared<const Trie>(std::move(symbols)), "x");
     const auto oracle = make_oracle(model.raw);

@@ -13,8 +13,8 @@ using heed::testing::small_model;
 
 TEST(Pieces, OnlyOrdinaryPiecesMatchText) {
   SentencePieceModel spec = small_model(
-      SegmentationType::bpe,
-      {{"a", -1}, {"[x]", 0, PieceType::user_defined}, {"b", -2, PieceType::unused}, {"<s>", 0, PieceType::control}});
+      SegmentationType::kBpe,
+      {{"a", -1}, {"[x]", 0, PieceType::kUserDefined}, {"b", -2, PieceType::kUnused}, {"<s>", 0, PieceType::kControl}});
   const SentencePieceModel model = parse_sentencepiece_model(model_bytes(spec), "x");
   const Pieces pieces(model);
   EXPECT_EQ(pieces.size(), 6u);

@@ -27,7 +27,7 @@ const std::vector<SentencePieceEntry> kPieces = {{"\xE2\x96\x81", -1},
                                                  {"a", -4},
                                                  {"n", -5},
                                                  {"\xC3\xBC", -6},
-                                                 {"man", -7, PieceType::user_defined}};
+                                                 {"man", -7, PieceType::kUserDefined}};
 
 // Ids with neighbouring unknowns joined, as libsentencepiece gives them.
 std::vector<int32_t> ids_of(const Segmenter& segmenter, const SentencePieceModel& model, const std::string& text) {
@@ -46,7 +46,7 @@ std::vector<int32_t> ids_of(const Segmenter& segmenter, const SentencePieceModel
 
 TEST(Segmenter, WordAndCharacterModelsEqualTheLibrary) {
   HEED_NEEDS_SHARED("data/multi30k/val.de.gz");
-  for (const SegmentationType type : {SegmentationType::word, SegmentationType::character}) {
+  for (const SegmentationType type : {SegmentationType::kWord, SegmentationType::kCharacter}) {
     SentencePieceModel spec = small_model(type, kPieces);
     spec.normalizer = {"identity", "", true, false, true};
     const SentencePieceModel model = parse_sentencepiece_model(model_bytes(spec), "x");
@@ -66,7 +66,7 @@ TEST(Segmenter, WordAndCharacterModelsEqualTheLibrary) {
 }
 
 TEST(Segmenter, WordAndCharacterModelsCannotSample) {
-  for (const SegmentationType type : {SegmentationType::word, SegmentationType::character}) {
+  for (const SegmentationType type : {SegmentationType::kWord, SegmentationType::kCharacter}) {
     const SentencePieceModel model = parse_sentencepiece_model(model_bytes(small_model(type, kPieces)), "m.model");
     const Pieces pieces(model);
     Random random(1);
@@ -78,9 +78,9 @@ TEST(Segmenter, WordAndCharacterModelsCannotSample) {
 
 TEST(Segmenter, TheModelTypeChooses) {
   const SentencePieceModel unigram =
-      parse_sentencepiece_model(model_bytes(small_model(SegmentationType::unigram, kPieces)), "x");
+      parse_sentencepiece_model(model_bytes(small_model(SegmentationType::kUnigram, kPieces)), "x");
   const SentencePieceModel bpe =
-      parse_sentencepiece_model(model_bytes(small_model(SegmentationType::bpe, kPieces)), "x");
+      parse_sentencepiece_model(model_bytes(small_model(SegmentationType::kBpe, kPieces)), "x");
   const Pieces unigram_pieces(unigram), bpe_pieces(bpe);
   EXPECT_NE(dynamic_cast<Unigram*>(make_segmenter(unigram_pieces).get()), nullptr);
   EXPECT_NE(dynamic_cast<Bpe*>(make_segmenter(bpe_pieces).get()), nullptr);

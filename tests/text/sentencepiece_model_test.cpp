@@ -38,10 +38,10 @@ TEST(SentencePieceModel, EqualsTheLibraryOnSharedModels) {
       const SentencePieceEntry& piece = model.pieces[static_cast<size_t>(id)];
       ASSERT_EQ(piece.text, oracle->IdToPiece(id));
       ASSERT_EQ(piece.score, oracle->GetScore(id));
-      ASSERT_EQ(piece.type == PieceType::control, oracle->IsControl(id));
-      ASSERT_EQ(piece.type == PieceType::unknown, oracle->IsUnknown(id));
-      ASSERT_EQ(piece.type == PieceType::unused, oracle->IsUnused(id));
-      ASSERT_EQ(piece.type == PieceType::byte, oracle->IsByte(id));
+      ASSERT_EQ(piece.type == PieceType::kControl, oracle->IsControl(id));
+      ASSERT_EQ(piece.type == PieceType::kUnknown, oracle->IsUnknown(id));
+      ASSERT_EQ(piece.type == PieceType::kUnused, oracle->IsUnused(id));
+      ASSERT_EQ(piece.type == PieceType::kByte, oracle->IsByte(id));
     }
     EXPECT_EQ(model.unk_id, oracle->unk_id());
     EXPECT_EQ(model.bos_id, oracle->bos_id());
@@ -52,14 +52,14 @@ TEST(SentencePieceModel, EqualsTheLibraryOnSharedModels) {
 }
 
 TEST(SentencePieceModel, EveryFieldIsRead) {
-  SentencePieceModel spec = small_model(SegmentationType::bpe, kLetters);
+  SentencePieceModel spec = small_model(SegmentationType::kBpe, kLetters);
   spec.byte_fallback = false;
   spec.treat_whitespace_as_suffix = true;
   spec.unk_surface = "?";
   spec.normalizer = {"rule", "", false, false, false};
   spec.denormalizer = NormalizerSpec{"back", "", true, false, true};
   const SentencePieceModel read = parse(model_bytes(spec));
-  EXPECT_EQ(read.type, SegmentationType::bpe);
+  EXPECT_EQ(read.type, SegmentationType::kBpe);
   EXPECT_TRUE(read.treat_whitespace_as_suffix);
   EXPECT_EQ(read.unk_surface, "?");
   EXPECT_EQ(read.normalizer.name, "rule");
@@ -85,8 +85,8 @@ TEST(SentencePieceModel, DefaultsHoldWhereFieldsAreAbsent) {
   const std::string trainer = WireWriter().bytes(46, "[BOS]").str();
   const SentencePieceModel model =
       parse(WireWriter().bytes(1, unknown).bytes(1, letter).bytes(1, bos).bytes(2, trainer).bytes(3, "").str());
-  EXPECT_EQ(model.type, SegmentationType::unigram);
-  EXPECT_EQ(model.pieces[1].type, PieceType::normal);
+  EXPECT_EQ(model.type, SegmentationType::kUnigram);
+  EXPECT_EQ(model.pieces[1].type, PieceType::kNormal);
   EXPECT_EQ(model.pieces[1].score, 0.0f);
   EXPECT_TRUE(model.normalizer.add_dummy_prefix && model.normalizer.remove_extra_whitespaces &&
               model.normalizer.escape_whitespaces);
@@ -101,7 +101,7 @@ void expect_refused(const SentencePieceModel& spec, const std::string& message) 
 
 TEST(SentencePieceModel, InconsistentModelsAreRefusedByName) {
   const auto with = [](SentencePieceEntry piece) {
-    SentencePieceModel spec = small_model(SegmentationType::unigram, kLetters);
+    SentencePieceModel spec = small_model(SegmentationType::kUnigram, kLetters);
     spec.pieces.push_back(std::move(piece));
     return spec;
   };
@@ -112,28 +112,28 @@ TEST(SentencePieceModel, InconsistentModelsAreRefusedByName) {
   expect_refused(with({"c", std::numeric_limits<float>::quiet_NaN()}), "expected a finite score, got nan");
   expect_refused(with({"c", std::numeric_limits<float>::infinity()}), "expected a finite score, got inf");
   expect_refused(with({"ab", 0}), "the pieces 4 and 5 are both \"ab\"");
-  expect_refused(with({"<unk2>", 0, PieceType::unknown}), "expected one piece of type unknown, got 1 and 5");
-  expect_refused(with({"<0x41>", 0, PieceType::byte}), "although byte fallback is off");
+  expect_refused(with({"<unk2>", 0, PieceType::kUnknown}), "expected one piece of type unknown, got 1 and 5");
+  expect_refused(with({"<0x41>", 0, PieceType::kByte}), "although byte fallback is off");
   expect_refused(with({"c", 0, static_cast<PieceType>(7)}), "expected a type of 1 to 6, got 7");
 
-  SentencePieceModel spec = small_model(SegmentationType::unigram, {});
+  SentencePieceModel spec = small_model(SegmentationType::kUnigram, {});
   expect_refused(spec, "expected a unigram model to have normal pieces");
   spec.pieces.pop_back();
   expect_refused(spec, "expected one piece of type unknown among 1, got none");
   spec = small_model(static_cast<SegmentationType>(5), kLetters);
   expect_refused(spec, "expected a model type of 1 (unigram), 2 (BPE), 3 (word) or 4 (character), got 5");
-  spec = small_model(SegmentationType::unigram, kLetters);
+  spec = small_model(SegmentationType::kUnigram, kLetters);
   spec.byte_fallback = true;
   expect_refused(spec, "the piece <0x00> is missing");
-  spec.pieces.push_back({"<0x4g>", 0, PieceType::byte});
+  spec.pieces.push_back({"<0x4g>", 0, PieceType::kByte});
   expect_refused(spec, "expected a byte piece of the form <0x41>, got \"<0x4g>\"");
-  spec = small_model(SegmentationType::unigram, kLetters);
+  spec = small_model(SegmentationType::kUnigram, kLetters);
   spec.unk_surface = "\xC3";
   expect_refused(spec, "surface is not valid UTF-8");
 }
 
 TEST(SentencePieceModel, EveryTruncationIsRefused) {
-  SentencePieceModel spec = small_model(SegmentationType::unigram, kLetters);
+  SentencePieceModel spec = small_model(SegmentationType::kUnigram, kLetters);
   spec.normalizer.name = "nmt_nfkc";
   const std::string bytes = model_bytes(spec);
   for (size_t size = 0; size < bytes.size(); ++size)

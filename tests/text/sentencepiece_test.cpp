@@ -95,7 +95,7 @@ TEST(SentencePiece, UnigramEqualsTheLibraryOnMulti30kAndNaughtyStrings) {
 TEST(SentencePiece, BpeEqualsTheLibraryOnMulti30kAndNaughtyStrings) {
   HEED_NEEDS_SHARED("data/multi30k");
   SentencePieceTrainOptions options;
-  options.model_type = SegmentationType::bpe;
+  options.model_type = SegmentationType::kBpe;
   const SentencePiece model = SentencePiece::from_bytes(train(options), "bpe");
   const auto oracle = make_oracle(model.bytes());
   for (const char* file : {"data/multi30k/train.en.gz", "data/multi30k/train.de.gz"})
@@ -107,8 +107,8 @@ TEST(SentencePiece, ByteFallbackSymbolsAndEveryModelTypeEqualTheLibrary) {
   HEED_NEEDS_SHARED("data/multi30k");
   const std::vector<std::string> lines = mixed_lines();
   for (const SegmentationType type :
-       {SegmentationType::unigram, SegmentationType::bpe, SegmentationType::word, SegmentationType::character}) {
-    const bool subwords = type == SegmentationType::unigram || type == SegmentationType::bpe;
+       {SegmentationType::kUnigram, SegmentationType::kBpe, SegmentationType::kWord, SegmentationType::kCharacter}) {
+    const bool subwords = type == SegmentationType::kUnigram || type == SegmentationType::kBpe;
     for (const bool bytes : {false, true}) {
       if (bytes && !subwords) continue;
       SentencePieceTrainOptions options;
@@ -123,7 +123,7 @@ TEST(SentencePiece, ByteFallbackSymbolsAndEveryModelTypeEqualTheLibrary) {
         ASSERT_NO_FATAL_FAILURE(expect_equal(model, *oracle, line))
             << "type " << static_cast<int>(type) << ", bytes " << bytes;
       }
-      EXPECT_EQ(model.type(*model.id("<sep>")), PieceType::user_defined);
+      EXPECT_EQ(model.type(*model.id("<sep>")), PieceType::kUserDefined);
     }
   }
 }
@@ -131,19 +131,19 @@ TEST(SentencePiece, ByteFallbackSymbolsAndEveryModelTypeEqualTheLibrary) {
 // All ids in random order, so also sequences that no text gives: bytes that are no characters, spaces at the start.
 TEST(SentencePiece, DecodingOfAnyIdsEqualsTheLibraryForEveryNormaliserFlag) {
   for (int flags = 0; flags < 8; ++flags) {
-    SentencePieceModel spec = small_model(SegmentationType::unigram, {{"\xE2\x96\x81", -1},
-                                                                      {"\xE2\x96\x81"
-                                                                       "a",
-                                                                       -2},
-                                                                      {"b\xE2\x96\x81", -3},
-                                                                      {"\xE2\x96\x81\xE2\x96\x81", -4},
-                                                                      {"[x]", 0, PieceType::user_defined},
-                                                                      {"u", -5, PieceType::unused}});
+    SentencePieceModel spec = small_model(SegmentationType::kUnigram, {{"\xE2\x96\x81", -1},
+                                                                       {"\xE2\x96\x81"
+                                                                        "a",
+                                                                        -2},
+                                                                       {"b\xE2\x96\x81", -3},
+                                                                       {"\xE2\x96\x81\xE2\x96\x81", -4},
+                                                                       {"[x]", 0, PieceType::kUserDefined},
+                                                                       {"u", -5, PieceType::kUnused}});
     spec.normalizer = {"identity", "", (flags & 1) != 0, (flags & 2) != 0, true};
     spec.byte_fallback = (flags & 4) != 0;
     if (spec.byte_fallback)
       for (int byte = 0; byte < 256; ++byte)
-        spec.pieces.push_back({fmt::format("<0x{:02X}>", byte), 0, PieceType::byte});
+        spec.pieces.push_back({fmt::format("<0x{:02X}>", byte), 0, PieceType::kByte});
     const SentencePiece model = SentencePiece::from_bytes(model_bytes(spec), "x");
     const auto oracle = make_oracle(model.bytes());
     Random random(static_cast<uint64_t>(flags));
@@ -166,7 +166,7 @@ TEST(SentencePiece, DecodingOfAnyIdsEqualsTheLibraryForEveryNormaliserFlag) {
 
 TEST(SentencePiece, TheDenormaliserIsApplied) {
   HEED_NEEDS_SHARED(kMarian);
-  SentencePieceModel spec = small_model(SegmentationType::unigram, {{"\xEF\xAC\x81", -1}, {"\xE2\x96\x81", -2}});
+  SentencePieceModel spec = small_model(SegmentationType::kUnigram, {{"\xEF\xAC\x81", -1}, {"\xE2\x96\x81", -2}});
   spec.normalizer = {"identity", "", true, true, true};
   spec.denormalizer = read_sentencepiece_model(shared_path(kMarian)).normalizer;
   spec.denormalizer->add_dummy_prefix = spec.denormalizer->escape_whitespaces = false;
@@ -178,7 +178,7 @@ TEST(SentencePiece, TheDenormaliserIsApplied) {
 
 TEST(SentencePiece, LooksUpPiecesAndIds) {
   const SentencePiece model =
-      SentencePiece::from_bytes(model_bytes(small_model(SegmentationType::unigram, {{"a", -1}})), "m.model");
+      SentencePiece::from_bytes(model_bytes(small_model(SegmentationType::kUnigram, {{"a", -1}})), "m.model");
   EXPECT_EQ(model.size(), 3);
   EXPECT_EQ(model.piece(2), "a");
   EXPECT_EQ(model.id("a"), 2);
@@ -234,7 +234,7 @@ TEST(SentencePiece, SamplesAreAsLongAsTheLibrarys) {
 TEST(SentencePiece, HostileTextTakesLinearTime) {
   HEED_NEEDS_SHARED(kMarian);
   SentencePieceTrainOptions options;
-  options.model_type = SegmentationType::bpe;
+  options.model_type = SegmentationType::kBpe;
   options.vocab_size = 20;
   options.hard_vocab_limit = false;
   heed::testing::TemporaryFolder folder;
@@ -322,9 +322,9 @@ TEST(SentencePiece, FlippedBitsNeverCrash) {
                                                    "a",
                                                    -4},
                                                   {"\xE2\x96\x81", -5},
-                                                  {"ab", -6, PieceType::unused},
-                                                  {"<s>", 0, PieceType::user_defined}};
-  for (const SegmentationType type : {SegmentationType::unigram, SegmentationType::bpe, SegmentationType::word}) {
+                                                  {"ab", -6, PieceType::kUnused},
+                                                  {"<s>", 0, PieceType::kUserDefined}};
+  for (const SegmentationType type : {SegmentationType::kUnigram, SegmentationType::kBpe, SegmentationType::kWord}) {
     const int accepted = accepted_flips(model_bytes(small_model(type, pieces)), 5000, 3, 1);
     EXPECT_GT(accepted, 100);
     EXPECT_LT(accepted, 4900);

@@ -45,7 +45,7 @@ class TrainerTest : public ::testing::Test {
 };
 
 TEST_F(TrainerTest, TheResultIsReproducibleAndReadByTheLibrary) {
-  for (const SegmentationType type : {SegmentationType::unigram, SegmentationType::bpe}) {
+  for (const SegmentationType type : {SegmentationType::kUnigram, SegmentationType::kBpe}) {
     options_.model_type = type;
     const SentencePieceTrainResult result = train_sentencepiece({shared_path(kGerman)}, options_);
     EXPECT_EQ(train_sentencepiece({shared_path(kGerman)}, options_).model, result.model);
@@ -102,11 +102,11 @@ TEST_F(TrainerTest, EveryOptionHasItsEffect) {
   });
   for (const char* symbol : {">>de<<", "a,b", "say \"x\"", "\""}) {
     ASSERT_TRUE(symbols.id(symbol).has_value()) << symbol;
-    EXPECT_EQ(symbols.type(*symbols.id(symbol)), PieceType::user_defined);
+    EXPECT_EQ(symbols.type(*symbols.id(symbol)), PieceType::kUserDefined);
   }
-  EXPECT_EQ(differs([](Options& o) { o.model_type = SegmentationType::character; }).model().type,
-            SegmentationType::character);
-  EXPECT_EQ(differs([](Options& o) { o.model_type = SegmentationType::word; }).model().type, SegmentationType::word);
+  EXPECT_EQ(differs([](Options& o) { o.model_type = SegmentationType::kCharacter; }).model().type,
+            SegmentationType::kCharacter);
+  EXPECT_EQ(differs([](Options& o) { o.model_type = SegmentationType::kWord; }).model().type, SegmentationType::kWord);
   differs([](Options& o) { o.threads = 1; });  // written into the model, and its scores may differ by rounding
   differs([](Options& o) { o.max_sentence_length = 80; });
   const SentencePiece drawn = differs([](Options& o) { o.input_sentence_size = 500; });
@@ -138,7 +138,7 @@ TEST_F(TrainerTest, LinesLeftOutAreCounted) {
 
 TEST_F(TrainerTest, AVocabularyThatDoesNotFitIsRefusedWithItsBounds) {
   const std::filesystem::path tiny = write("ein Hund\nein Mann\neine Frau\n");
-  for (const SegmentationType type : {SegmentationType::unigram, SegmentationType::bpe}) {
+  for (const SegmentationType type : {SegmentationType::kUnigram, SegmentationType::kBpe}) {
     options_.model_type = type;
     options_.vocab_size = 500;
     options_.hard_vocab_limit = true;

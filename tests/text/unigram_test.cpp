@@ -30,7 +30,7 @@ struct Fixture {
   explicit Fixture(const SentencePieceModel& spec)
       : model(parse_sentencepiece_model(model_bytes(spec), "x")), pieces(model), unigram(pieces) {}
   explicit Fixture(const std::vector<SentencePieceEntry>& list)
-      : Fixture(small_model(SegmentationType::unigram, list)) {}
+      : Fixture(small_model(SegmentationType::kUnigram, list)) {}
 
   SentencePieceModel model;
   Pieces pieces;
@@ -54,7 +54,7 @@ std::vector<std::pair<double, std::vector<int32_t>>> all_segmentations(const Sen
                                                                        std::string_view text) {
   float lowest = 0;
   for (const auto& piece : model.pieces)
-    if (piece.type == PieceType::normal) lowest = std::min(lowest, piece.score);
+    if (piece.type == PieceType::kNormal) lowest = std::min(lowest, piece.score);
   std::vector<std::vector<std::pair<double, std::vector<int32_t>>>> until(text.size() + 1);
   until[0] = {{0, {}}};
   for (size_t begin = 0; begin < text.size(); ++begin) {
@@ -68,7 +68,7 @@ std::vector<std::pair<double, std::vector<int32_t>>> all_segmentations(const Sen
     bool covered = false;
     for (size_t id = 0; id < model.pieces.size(); ++id) {
       const auto& piece = model.pieces[id];
-      if (piece.type != PieceType::normal || !text.substr(begin).starts_with(piece.text)) continue;
+      if (piece.type != PieceType::kNormal || !text.substr(begin).starts_with(piece.text)) continue;
       covered = covered || piece.text.size() == 1;
       extend(piece.text.size(), static_cast<int32_t>(id), piece.score);
     }
@@ -104,8 +104,8 @@ TEST(Unigram, AmongEqualScoresTheLongestLastPieceWins) {
 TEST(Unigram, UnknownCharactersSymbolsAndUnusedPieces) {
   const Fixture f({{"a", -1},
                    {"b", -20},
-                   {"ab", -0.5f, PieceType::unused},
-                   {"[x]", -99, PieceType::user_defined},
+                   {"ab", -0.5f, PieceType::kUnused},
+                   {"[x]", -99, PieceType::kUserDefined},
                    {"\xC3\xBC", -3}});
   EXPECT_THAT(segment(f, "ab"), ElementsAre(2, 3));        // ab is unused
   EXPECT_THAT(segment(f, "a[x]a"), ElementsAre(2, 5, 2));  // a symbol is always taken

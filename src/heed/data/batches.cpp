@@ -35,7 +35,7 @@ std::vector<uint32_t> rows_by_bucket(std::span<const uint16_t> source, std::span
                                      const BatchOptions& options, uint64_t epoch) {
   std::vector<uint32_t> shuffled(target.size());
   std::iota(shuffled.begin(), shuffled.end(), 0u);
-  Random(stream_seed(options.seed, Stream::shuffle_rows), epoch).shuffle(shuffled);
+  Random(stream_seed(options.seed, Stream::kShuffleRows), epoch).shuffle(shuffled);
 
   const auto longer = [&](uint32_t row) { return std::max(source[row], target[row]); };
   uint32_t longest = 0;
@@ -126,7 +126,7 @@ BatchPlan::BatchPlan(std::span<const uint16_t> source_lengths, std::span<const u
   order_.resize(begins_.size());
   begins_.push_back(static_cast<uint32_t>(rows_.size()));
   std::iota(order_.begin(), order_.end(), 0u);
-  Random(stream_seed(options.seed, Stream::shuffle_batches), epoch).shuffle(order_);
+  Random(stream_seed(options.seed, Stream::kShuffleBatches), epoch).shuffle(order_);
 
   measure(source_lengths, target_lengths, options.count_source);
 }

@@ -92,7 +92,7 @@ class PlainSource : public ByteSource {
     return count;
   }
 
-  Compression compression() const override { return Compression::none; }
+  Compression compression() const override { return Compression::kNone; }
 
  private:
   std::unique_ptr<Input> input_;
@@ -115,7 +115,7 @@ class GzipSource : public ByteSource {
     }
   }
 
-  Compression compression() const override { return Compression::gzip; }
+  Compression compression() const override { return Compression::kGzip; }
 
  private:
   // Between members: starts the next one; false at the end of the file. Zeros there are padding, as gzip has it.
@@ -179,7 +179,7 @@ class ZstdSource : public ByteSource {
     }
   }
 
-  Compression compression() const override { return Compression::zstd; }
+  Compression compression() const override { return Compression::kZstd; }
 
  private:
   std::unique_ptr<Input> input_;
@@ -197,12 +197,12 @@ Compression compression_of(Input& input) {
   for (bool more = true;;) {
     const std::string_view head(input.pending().data(), input.pending().size());
     bool undecided = head.empty();
-    if (begins_with(head, kGzipMagic, undecided)) return Compression::gzip;
-    if (begins_with(head, kZstdMagic, undecided)) return Compression::zstd;
+    if (begins_with(head, kGzipMagic, undecided)) return Compression::kGzip;
+    if (begins_with(head, kZstdMagic, undecided)) return Compression::kZstd;
     if (!head.empty() && (head[0] & 0xF0) == 0x50 && begins_with(head.substr(1), kSkippableTail, undecided))
-      return Compression::zstd;
+      return Compression::kZstd;
     // Waits for further bytes only where they matter: a terminal's first line may be shorter than four bytes.
-    if (!undecided || !more) return Compression::none;
+    if (!undecided || !more) return Compression::kNone;
     more = input.fill();
   }
 }
@@ -212,8 +212,8 @@ Compression compression_of(Input& input) {
 std::unique_ptr<ByteSource> open_bytes(const std::string& path) {
   auto input = std::make_unique<Input>(path);
   switch (compression_of(*input)) {
-    case Compression::gzip: return std::make_unique<GzipSource>(std::move(input));
-    case Compression::zstd: return std::make_unique<ZstdSource>(std::move(input));
+    case Compression::kGzip: return std::make_unique<GzipSource>(std::move(input));
+    case Compression::kZstd: return std::make_unique<ZstdSource>(std::move(input));
     default: return std::make_unique<PlainSource>(std::move(input));
   }
 }

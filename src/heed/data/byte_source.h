@@ -12,7 +12,7 @@
 
 namespace heed::data {
 
-enum class Compression { none, gzip, zstd };
+enum class Compression { kNone, kGzip, kZstd };
 
 class ByteSource {
  public:

@@ -149,8 +149,8 @@ EncodedPair EncodedCorpus::pair(uint64_t position, uint64_t epoch) const {
     return ids;
   };
   EncodedPair out;
-  out.source = sample(encoders_.sample_source, text.source, Stream::sample_source, options_.filter.max_source_tokens);
-  out.target = sample(encoders_.sample_target, text.target, Stream::sample_target, options_.filter.max_target_tokens);
+  out.source = sample(encoders_.sample_source, text.source, Stream::kSampleSource, options_.filter.max_source_tokens);
+  out.target = sample(encoders_.sample_target, text.target, Stream::kSampleTarget, options_.filter.max_target_tokens);
   if (out.source.empty() || out.target.empty()) {
     EncodedPair plain = unsampled(position);
     if (out.source.empty()) out.source = std::move(plain.source);

@@ -77,7 +77,7 @@ bool Filter::keep(size_t& source, size_t& target, FilterReport& report) const {
   if (no_source) return ++report.empty_source, false;
   if (no_target) return ++report.empty_target, false;
   const bool too_long = source > options_.max_source_tokens || target > options_.max_target_tokens;
-  if (too_long && options_.too_long == TooLong::drop) return ++report.too_long, false;
+  if (too_long && options_.too_long == TooLong::kDrop) return ++report.too_long, false;
   const auto [shorter, longer] = std::minmax({source - source_overhead_, target - target_overhead_});
   // Not by division, so that a ratio of exactly the limit stays.
   if (options_.max_length_ratio > 0 &&

@@ -11,13 +11,13 @@
 
 namespace heed::data {
 
-enum class TooLong { drop, crop };
+enum class TooLong { kDrop, kCrop };
 
 struct FilterOptions {
   // Ids a side may have, the end mark included; at most kLongestSide.
   uint32_t max_source_tokens = 512;
   uint32_t max_target_tokens = 512;
-  TooLong too_long = TooLong::drop;  // crop: the first ids and the last, which is the end mark, stay
+  TooLong too_long = TooLong::kDrop;  // crop: the first ids and the last, which is the end mark, stay
   // How many times as long as the other a side may be, end marks and the like not counted; 0: any.
   double max_length_ratio = 0;
 };

@@ -74,7 +74,7 @@ IndexedLines::IndexedLines(const std::string& path, LineOptions options, const f
   check_ordinary_file(path);
   const auto bytes = open_bytes(path);
   compression_ = bytes->compression();
-  text_ = compression_ == Compression::none ? MappedFile(path) : unpacked(*bytes, scratch);
+  text_ = compression_ == Compression::kNone ? MappedFile(path) : unpacked(*bytes, scratch);
   LineRules rules(path, options);
   index(rules, visit);
   report_ = rules.report();

@@ -63,7 +63,7 @@ class IndexedLines {
   void index(LineRules& rules, const Visit& visit);
 
   std::string path_;
-  Compression compression_ = Compression::none;
+  Compression compression_ = Compression::kNone;
   MappedFile text_;
   OffsetIndex starts_;  // of each line, and one past the last line's '\n' (which may be missing)
   LineReport report_;

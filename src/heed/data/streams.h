@@ -8,7 +8,7 @@
 
 namespace heed::data {
 
-enum class Stream : uint32_t { shuffle_rows, shuffle_batches, sample_source, sample_target };
+enum class Stream : uint32_t { kShuffleRows, kShuffleBatches, kSampleSource, kSampleTarget };
 
 // The seed of one kind of draw: heed::Random(stream_seed(seed, stream), …).
 constexpr uint64_t stream_seed(uint64_t seed, Stream stream) {

@@ -41,13 +41,13 @@ Tensor make_positions(nn::Builder& b, const std::string& name, const EncoderDeco
     case Positions::kSinusoidsInterleaved: return nn::sinusoids_interleaved(c.max_positions, c.d_model);
     case Positions::kLearned: break;
   }
-  const Tensor table = b.store.create({name + "embed_positions.weight"}, {c.max_positions, c.d_model});
+  Tensor table = b.store.create({name + "embed_positions.weight"}, {c.max_positions, c.d_model});
   nn::normal(table, 0.02, b.random);
   return table;
 }
 
 Tensor make_embedding(nn::Builder& b, const std::string& name, int64_t vocab, const EncoderDecoderConfig& c) {
-  const Tensor table = b.store.create({name + ".weight"}, {vocab, c.d_model});
+  Tensor table = b.store.create({name + ".weight"}, {vocab, c.d_model});
   nn::normal(table, 1 / std::sqrt(static_cast<double>(c.d_model)), b.random);
   return table;
 }

@@ -8,6 +8,7 @@ namespace {
 
 std::vector<std::string> with_suffix(const std::vector<std::string>& names, const std::string& suffix) {
   std::vector<std::string> result;
+  result.reserve(names.size());
   for (const std::string& name : names) result.push_back(name + suffix);
   return result;
 }

@@ -11,8 +11,9 @@ Tensor sinusoids(int64_t length, int64_t model, Place place) {
   Tensor table = Tensor::empty({length, model});
   for (int64_t pos = 0; pos < length; ++pos)
     for (int64_t i = 0; i < model; ++i) {
+      const int64_t even = i - i % 2;
       const double angle =
-          static_cast<double>(pos) / std::pow(10000.0, static_cast<double>(i / 2 * 2) / static_cast<double>(model));
+          static_cast<double>(pos) / std::pow(10000.0, static_cast<double>(even) / static_cast<double>(model));
       table.data<float>()[pos * model + place(i)] = static_cast<float>(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }
   return table;

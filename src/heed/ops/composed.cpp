@@ -43,7 +43,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
   const int group = p.heads / p.kv_heads;
   std::vector<Tensor> sentences;
   for (const Segment& s : *segments) {
-    std::vector<float> mask(static_cast<size_t>(s.q_len * s.k_len));
+    std::vector<float> mask(static_cast<size_t>(s.q_len) * static_cast<size_t>(s.k_len));
     for (int i = 0; i < s.q_len; ++i)
       for (int j = 0; j < s.k_len; ++j)
         if (p.causal && j > s.q_offset + i) mask[static_cast<size_t>(i * s.k_len + j)] = -1e30f;

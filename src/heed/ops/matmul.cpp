@@ -33,6 +33,7 @@ Tensor assemble(const std::vector<Tensor>& parts, Shape shape,
   Tensor y = Tensor::empty(shape, DType::kF32, parts.at(0).device());
   for (size_t i = 0; i < parts.size(); ++i) backend(y.device()).copy(parts[i].view(), window(y, i).view());
   std::vector<const Tensor*> inputs;
+  inputs.reserve(parts.size());
   for (const Tensor& part : parts) inputs.push_back(&part);
   record(y, inputs, [parts, window](const Tensor& dy) {
     for (size_t i = 0; i < parts.size(); ++i)

@@ -97,7 +97,7 @@ void split_sides(const data::ParallelCorpus& corpus, const fs::path& source, con
 
 std::string train_pieces(const std::vector<fs::path>& inputs, const TranslationTokenizerOptions& o, uint64_t seed) {
   text::SentencePieceTrainOptions options;
-  options.model_type = o.bpe ? text::SegmentationType::bpe : text::SegmentationType::unigram;
+  options.model_type = o.bpe ? text::SegmentationType::kBpe : text::SegmentationType::kUnigram;
   options.vocab_size = o.vocab_size;
   options.hard_vocab_limit = o.exact_size;
   options.character_coverage = o.character_coverage;
@@ -215,7 +215,7 @@ void TranslationTraining::encode() {
   const auto positions = static_cast<uint32_t>(model_->max_length());
   encode.filter.max_source_tokens = encode.filter.max_target_tokens =
       options_.max_length > 0 ? std::min(options_.max_length, positions) : positions;
-  encode.filter.too_long = options_.crop ? data::TooLong::crop : data::TooLong::drop;
+  encode.filter.too_long = options_.crop ? data::TooLong::kCrop : data::TooLong::kDrop;
   encode.filter.max_length_ratio = options_.max_length_ratio;
   encode.seed = options_.seed;
   encode.threads = options_.threads;
@@ -234,7 +234,8 @@ void TranslationTraining::read_validation() {
   size_t left_out = 0;
   for (uint64_t i = 0; i < corpus.size(); ++i) {
     data::TextPair pair = corpus.pair(i);
-    std::vector<int32_t> source = tokenizer_->encode_source(pair.source), target = tokenizer_->encode_target(pair.target);
+    std::vector<int32_t> source = tokenizer_->encode_source(pair.source),
+                         target = tokenizer_->encode_target(pair.target);
     if (is_blank(pair.source) || is_blank(pair.target) || source.size() > most || target.size() > most) {
       ++left_out;
       continue;
@@ -309,8 +310,8 @@ bool TranslationTraining::validation_bleu(const StopFlag& stop, double& bleu, do
   // A model that has not learned to end would use all its positions.
   size_t longest = 0;
   for (const auto& ids : valid_target_ids_) longest = std::max(longest, ids.size());
-  options.decode.max_new_tokens = static_cast<int>(std::min<size_t>(
-      longest + longest / 2 + 10, static_cast<size_t>(std::max(1, model_->max_length() - 1))));
+  options.decode.max_new_tokens = static_cast<int>(
+      std::min<size_t>(longest + longest / 2 + 10, static_cast<size_t>(std::max(1, model_->max_length() - 1))));
   options.window = 256;
   options.workers = options_.threads;
 

@@ -42,7 +42,7 @@ Bpe::Bpe(const Pieces& pieces) : pieces_(pieces), ranks_(pieces.size(), kNoRank)
   std::vector<int32_t> order;
   for (int32_t id = 0; id < static_cast<int32_t>(pieces.size()); ++id) {
     if (pieces.matches_text(id)) order.push_back(id);
-    any_unused_ = any_unused_ || pieces[id].type == PieceType::unused;
+    any_unused_ = any_unused_ || pieces[id].type == PieceType::kUnused;
   }
   std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return pieces[a].score > pieces[b].score; });
   uint32_t rank = 0;
@@ -102,7 +102,7 @@ class Bpe::Run {
     for (int32_t i = scratch_.symbols.empty() ? -1 : 0; i >= 0; i = symbol(i).next) {
       const Symbol& s = symbol(i);
       const int32_t id = pieces_.id_at(s.node);
-      if (pieces_[id].type == PieceType::unused) split(s.begin, s.length, id, out);
+      if (pieces_[id].type == PieceType::kUnused) split(s.begin, s.length, id, out);
       else out.push_back({s.begin, s.length, id});
     }
   }
@@ -138,14 +138,14 @@ class Bpe::Run {
     left.merge_node = node;
     scratch_.heap.push_back(make_entry(left.merge_rank, left_index));
     if (heaped_) std::push_heap(scratch_.heap.begin(), scratch_.heap.end(), std::greater<>());
-    if (bpe_.any_unused_ && pieces_[id].type == PieceType::unused) scratch_.unused_left[id] = left.length;
+    if (bpe_.any_unused_ && pieces_[id].type == PieceType::kUnused) scratch_.unused_left[id] = left.length;
   }
 
   // Appends what the unused piece `id` was last proposed to be merged from, down to pieces that are used. The depth is
   // at most the number of characters of a piece.
   void split(uint32_t begin, uint32_t length, int32_t id, std::vector<Segment>& out) const {
     const auto halves = scratch_.unused_left.find(id);
-    if (pieces_[id].type != PieceType::unused || halves == scratch_.unused_left.end()) {
+    if (pieces_[id].type != PieceType::kUnused || halves == scratch_.unused_left.end()) {
       out.push_back({begin, length, id});
       return;
     }

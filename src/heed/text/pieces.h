@@ -30,7 +30,7 @@ class Pieces {
   // Whether text may become this piece: special pieces and bytes never come from a match of their names.
   bool matches_text(int32_t id) const {
     const PieceType type = (*this)[id].type;
-    return type == PieceType::normal || type == PieceType::user_defined || type == PieceType::unused;
+    return type == PieceType::kNormal || type == PieceType::kUserDefined || type == PieceType::kUnused;
   }
 
   // The id of the piece that spells `text`, or unk_id.

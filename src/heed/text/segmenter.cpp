@@ -57,10 +57,10 @@ class CharacterSegmenter : public Segmenter {
 
 std::unique_ptr<Segmenter> make_segmenter(const Pieces& pieces) {
   switch (pieces.model().type) {
-    case SegmentationType::unigram: return std::make_unique<Unigram>(pieces);
-    case SegmentationType::bpe: return std::make_unique<Bpe>(pieces);
-    case SegmentationType::word: return std::make_unique<WordSegmenter>(pieces);
-    case SegmentationType::character: return std::make_unique<CharacterSegmenter>(pieces);
+    case SegmentationType::kUnigram: return std::make_unique<Unigram>(pieces);
+    case SegmentationType::kBpe: return std::make_unique<Bpe>(pieces);
+    case SegmentationType::kWord: return std::make_unique<WordSegmenter>(pieces);
+    case SegmentationType::kCharacter: return std::make_unique<CharacterSegmenter>(pieces);
   }
   fail<FormatError>("{}: unknown model type", pieces.model().name);
 }

@@ -27,15 +27,15 @@ class Decoder {
   explicit Decoder(const SentencePieceModel& model) : model_(model) {}
 
   void add(std::string_view piece, const SentencePieceEntry& entry) {
-    if (entry.type == PieceType::byte) {
+    if (entry.type == PieceType::kByte) {
       bytes_.push_back(static_cast<char>(byte_of_piece(entry.text)));
       return;
     }
     flush();
     at_start_ = at_start_ && text_.empty();
     switch (entry.type) {
-      case PieceType::control: return;
-      case PieceType::unknown: text_ += piece == entry.text ? std::string_view(model_.unk_surface) : piece; return;
+      case PieceType::kControl: return;
+      case PieceType::kUnknown: text_ += piece == entry.text ? std::string_view(model_.unk_surface) : piece; return;
       default: add_text(piece);
     }
   }
@@ -85,7 +85,7 @@ struct SentencePiece::State {
       denormalizer.emplace(*model.denormalizer, false, nullptr, model.name);
     if (!model.byte_fallback) return;
     for (size_t id = 0; id < pieces.size(); ++id)
-      if (model.pieces[id].type == PieceType::byte)
+      if (model.pieces[id].type == PieceType::kByte)
         byte_ids[static_cast<size_t>(byte_of_piece(model.pieces[id].text))] = static_cast<int32_t>(id);
   }
 

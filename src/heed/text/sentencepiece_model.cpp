@@ -92,7 +92,7 @@ void read_normalizer_spec(WireReader reader, NormalizerSpec& spec) {
 void check_bytes(const SentencePieceModel& model) {
   std::array<bool, 256> found{};
   for (const SentencePieceEntry& piece : model.pieces) {
-    if (piece.type != PieceType::byte) continue;
+    if (piece.type != PieceType::kByte) continue;
     check<FormatError>(model.byte_fallback, "{}: the byte piece \"{}\" is there although byte fallback is off",
                        model.name, piece.text);
     const int byte = byte_of_piece(piece.text);
@@ -113,21 +113,21 @@ void finish(SentencePieceModel& model, const SpecialPieces& special) {
     const SentencePieceEntry& piece = model.pieces[i];
     const auto [place, is_new] = ids.emplace(piece.text, static_cast<int32_t>(i));
     check<FormatError>(is_new, "{}: the pieces {} and {} are both \"{}\"", model.name, place->second, i, piece.text);
-    any_normal = any_normal || piece.type == PieceType::normal;
-    if (piece.type != PieceType::unknown) continue;
+    any_normal = any_normal || piece.type == PieceType::kNormal;
+    if (piece.type != PieceType::kUnknown) continue;
     check<FormatError>(model.unk_id < 0, "{}: expected one piece of type unknown, got {} and {}", model.name,
                        model.unk_id, i);
     model.unk_id = static_cast<int32_t>(i);
   }
   check<FormatError>(model.unk_id >= 0, "{}: expected one piece of type unknown among {}, got none", model.name,
                      model.pieces.size());
-  check<FormatError>(any_normal || model.type != SegmentationType::unigram,
+  check<FormatError>(any_normal || model.type != SegmentationType::kUnigram,
                      "{}: expected a unigram model to have normal pieces, got none", model.name);
   check_bytes(model);
   const auto control = [&](const std::string& text) {
     const auto found = ids.find(text);
     const bool is_control =
-        found != ids.end() && model.pieces[static_cast<size_t>(found->second)].type == PieceType::control;
+        found != ids.end() && model.pieces[static_cast<size_t>(found->second)].type == PieceType::kControl;
     return is_control ? found->second : -1;
   };
   model.bos_id = control(special.bos);

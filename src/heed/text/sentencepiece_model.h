@@ -17,8 +17,8 @@
 namespace heed::text {
 
 // The numbers are those of the file.
-enum class PieceType : uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
-enum class SegmentationType : uint8_t { unigram = 1, bpe = 2, word = 3, character = 4 };
+enum class PieceType : uint8_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+enum class SegmentationType : uint8_t { kUnigram = 1, kBpe = 2, kWord = 3, kCharacter = 4 };
 
 // U+2581, which stands for a space inside pieces.
 inline constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";
@@ -26,7 +26,7 @@ inline constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";
 struct SentencePieceEntry {
   std::string text;  // valid UTF-8, without NUL, shorter than 8,000 bytes
   float score = 0;   // log probability (unigram) or minus the merge's rank (BPE); finite
-  PieceType type = PieceType::normal;
+  PieceType type = PieceType::kNormal;
 };
 
 struct NormalizerSpec {
@@ -41,7 +41,7 @@ struct SentencePieceModel {
   std::string name;  // the file, for messages
   std::string raw;   // its bytes, to be written back unchanged
   std::vector<SentencePieceEntry> pieces;
-  SegmentationType type = SegmentationType::unigram;
+  SegmentationType type = SegmentationType::kUnigram;
   bool byte_fallback = false;
   bool treat_whitespace_as_suffix = false;
   std::string unk_surface = " \xE2\x81\x87 ";  // what an unknown piece decodes to

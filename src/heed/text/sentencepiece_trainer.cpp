@@ -24,10 +24,10 @@ using Arguments = std::unordered_map<std::string, std::string>;
 
 const char* type_name(SegmentationType type) {
   switch (type) {
-    case SegmentationType::unigram: return "unigram";
-    case SegmentationType::bpe: return "bpe";
-    case SegmentationType::word: return "word";
-    case SegmentationType::character: return "char";
+    case SegmentationType::kUnigram: return "unigram";
+    case SegmentationType::kBpe: return "bpe";
+    case SegmentationType::kWord: return "word";
+    case SegmentationType::kCharacter: return "char";
   }
   return "";
 }

@@ -15,7 +15,7 @@
 namespace heed::text {
 
 struct SentencePieceTrainOptions {
-  SegmentationType model_type = SegmentationType::unigram;
+  SegmentationType model_type = SegmentationType::kUnigram;
   int vocab_size = 8000;
   // Whether a text too small for that many pieces is an error; if not, the vocabulary is as large as the text allows.
   bool hard_vocab_limit = true;

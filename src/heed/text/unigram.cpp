@@ -56,7 +56,7 @@ struct Unigram::Lattice {
 Unigram::Unigram(const Pieces& pieces) : trie_(pieces.trie()), unk_id_(pieces.model().unk_id) {
   float lowest = FLT_MAX, highest = FLT_MIN;  // the start values are libsentencepiece's, and the latter matters
   for (const SentencePieceEntry& piece : pieces.model().pieces) {
-    if (piece.type != PieceType::normal) continue;
+    if (piece.type != PieceType::kNormal) continue;
     lowest = std::min(lowest, piece.score);
     highest = std::max(highest, piece.score);
   }
@@ -64,8 +64,8 @@ Unigram::Unigram(const Pieces& pieces) : trie_(pieces.trie()), unk_id_(pieces.mo
   scores_.reserve(pieces.size());
   for (const SentencePieceEntry& piece : pieces.model().pieces) {
     const float by_length = static_cast<float>(piece.text.size()) * highest;
-    if (piece.type == PieceType::normal) scores_.push_back(piece.score);
-    else if (piece.type == PieceType::user_defined) scores_.push_back(by_length - 0.1);
+    if (piece.type == PieceType::kNormal) scores_.push_back(piece.score);
+    else if (piece.type == PieceType::kUserDefined) scores_.push_back(by_length - 0.1);
     else scores_.push_back(std::numeric_limits<double>::quiet_NaN());
   }
 }
