@@ -9,6 +9,7 @@
 set -eu
 cmake=$1 build=$2 source=$3 compiler=$4 flags=$5
 shared=${HEED_SHARED:-$source/../shared}
+export OMP_NUM_THREADS=1  # threads that wait for each other take minutes on a busy machine
 model=$shared/models/marian-multi30k-en-de
 
 work=$(mktemp -d)

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "heed/base/error.h"
 #include "sacrebleu_cases.h"
@@ -250,9 +250,9 @@ TEST(Bleu, RefusesWhatCannotBeScored) {
 TEST(Bleu, ScoresAVeryLongLine) {
   std::string line;
   while (line.size() < 300'000) line += line.size() % 3 == 0 ? "ab " : "a.";
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   EXPECT_NEAR(corpus_bleu(Lines{line}, {{line}}).score, 100, 1e-12);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+  EXPECT_LT(std::clock() - start, 15 * CLOCKS_PER_SEC);
 }
 
 }  // namespace

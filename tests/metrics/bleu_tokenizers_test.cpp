@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <iterator>
 
 #include "heed/base/error.h"
@@ -96,13 +96,13 @@ TEST(BleuTokenizers, HaveNames) {
 // Work per character must not grow with the line: a fifth of a million characters of what each pattern could stumble
 // over takes well under a second each, where quadratic time would take hours.
 TEST(BleuTokenizers, TakeLinearTimeOnHostileLines) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   for (const std::string part : {"....", "1-", "&amp;", "&amp", " ", "-\n", "<skipped", "我", "$", "a.", "\xFF"}) {
     std::string line;
     while (line.size() < 200'000) line += part;
     for (const BleuTokenizer tokenizer : kAll) EXPECT_LE(tokenize(tokenizer, line).size(), 9 * line.size());
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+  EXPECT_LT(std::clock() - start, 15 * CLOCKS_PER_SEC);
 }
 
 }  // namespace

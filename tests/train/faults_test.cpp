@@ -194,7 +194,8 @@ TEST(TrainFaults, ADamagedCheckpointGivesWayToTheOneBefore) {
   train(task, options, rest, testing::never);
   ASSERT_TRUE(rest.start);
   EXPECT_EQ(rest.start->step, 15);
-  EXPECT_EQ(rest.losses(), std::vector<double>(whole.losses().begin() + 15, whole.losses().end()));
+  const std::vector<double> expected = whole.losses();
+  EXPECT_EQ(rest.losses(), std::vector<double>(expected.begin() + 15, expected.end()));
   set_thread_count(0);
 }
 

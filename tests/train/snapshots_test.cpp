@@ -40,8 +40,8 @@ TEST(Snapshots, PruneDeletesOldOnesAlone) {
   write_file_atomically(folder / "step-notes.txt", "mine");
   snapshots.prune(10);
   EXPECT_FALSE(std::filesystem::exists(folder / "step-000005.safetensors"));
-  for (const char* name : {"step-000010.safetensors", "step-000015.safetensors", "step-1000000.safetensors",
-                           "step-notes.txt"})
+  for (const char* name :
+       {"step-000010.safetensors", "step-000015.safetensors", "step-1000000.safetensors", "step-notes.txt"})
     EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
 }
 

@@ -34,7 +34,7 @@ TEST(TrainState, ComesBackWithoutLoss) {
   s.logged_targets = 11;
   const Json json = parse_json(s.json().dump(), "state");
   const TrainState t = TrainState::from_json(json, "state");
-  EXPECT_EQ(t.json(), json);
+  EXPECT_EQ(t.json().dump(), json.dump());
   EXPECT_EQ(t.next, s.next);
   EXPECT_EQ(t.seconds, s.seconds);
   EXPECT_EQ(t.best_score, s.best_score);

@@ -16,34 +16,40 @@ tasks::StreamedBatch streamed(std::unique_ptr<tasks::TrainingBatch> batch) { ret
 
 std::vector<float> values_of(ToyTask& task) { return task.parameters().values().to_vector<float>(); }
 
-// The parameters after three steps with these options, each over the rows in `parts` parts.
-std::vector<float> after_steps(const TrainOptions& options, const std::vector<int>& cuts = {0, 16},
-                               double* norm = nullptr) {
+// Three steps with these options; the parameters after them.
+std::vector<float> after_steps(const TrainOptions& options) {
   ToyTask task;
   Stepper stepper(task, options);
   for (int64_t step = 1; step <= 3; ++step) {
-    const auto whole = task.prepare(0, static_cast<uint64_t>(step));
     std::vector<tasks::StreamedBatch> batches;
-    for (size_t i = 1; i < cuts.size(); ++i)
-      batches.push_back(streamed(testing::toy_rows(*whole, cuts[i - 1], cuts[i])));
-    const StepOutcome outcome = stepper.step(step, batches);
-    EXPECT_TRUE(outcome.finite);
-    EXPECT_EQ(outcome.targets, whole->targets());
-    if (norm) *norm = outcome.gradient_norm;
+    batches.push_back(streamed(task.prepare(0, static_cast<uint64_t>(step))));
+    EXPECT_TRUE(stepper.step(step, batches).finite);
   }
   return values_of(task);
 }
 
-TEST(Stepper, AccumulatedPartsEqualTheFullBatch) {
+// The gradient of one batch that comes in parts, cut at these rows.
+std::vector<float> gradient(const std::vector<int>& cuts, StepOutcome& outcome) {
+  ToyTask task;
   const TrainOptions options = testing::toy_training(10);
-  double whole_norm = 0;
-  const std::vector<float> whole = after_steps(options, {0, 16}, &whole_norm);
+  Stepper stepper(task, options);
+  const auto whole = task.prepare(0, 0);
+  std::vector<tasks::StreamedBatch> batches;
+  for (size_t i = 1; i < cuts.size(); ++i) batches.push_back(streamed(testing::toy_rows(*whole, cuts[i - 1], cuts[i])));
+  outcome = stepper.step(1, batches);
+  EXPECT_EQ(outcome.targets, whole->targets());
+  return task.parameters().gradients().to_vector<float>();
+}
+
+TEST(Stepper, AccumulatedPartsEqualTheFullBatch) {
+  StepOutcome whole, parts;
+  const std::vector<float> expected = gradient({0, 16}, whole);
   // Parts of unequal size: only weighting by tokens gives the full batch. Dropout acts, drawn by example.
   for (const std::vector<int>& cuts : {std::vector<int>{0, 8, 16}, {0, 3, 16}, {0, 1, 2, 9, 16}}) {
-    double norm = 0;
-    const std::vector<float> parts = after_steps(options, cuts, &norm);
-    EXPECT_NEAR(norm, whole_norm, 1e-5 * whole_norm);
-    for (size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(parts[i], whole[i], 2e-5) << i;
+    const std::vector<float> sum = gradient(cuts, parts);
+    EXPECT_NEAR(parts.gradient_norm, whole.gradient_norm, 1e-5 * whole.gradient_norm);
+    EXPECT_NEAR(parts.loss_sum, whole.loss_sum, 1e-5 * whole.loss_sum);
+    for (size_t i = 0; i < sum.size(); ++i) ASSERT_NEAR(sum[i], expected[i], 1e-6 * whole.gradient_norm) << i;
   }
 }
 

@@ -95,9 +95,8 @@ TEST_F(Trainer, ResumesBitForBitWhereverItWasStopped) {
   for (const int64_t stop_at : {1, 5, 7, 8, 10, 14, 19}) {
     const std::string name = fmt::format("stopped{}", stop_at);
     Recorder first, second;
-    const TrainSummary stopped = run(name, testing::toy_training(40), first, {}, [&] {
-      return static_cast<int64_t>(first.steps.size()) >= stop_at;
-    });
+    const TrainSummary stopped = run(name, testing::toy_training(40), first, {},
+                                     [&] { return static_cast<int64_t>(first.steps.size()) >= stop_at; });
     EXPECT_EQ(stopped.reason, EndReason::kStopped);
     EXPECT_EQ(stopped.steps, stop_at);
     TrainOptions options = testing::toy_training(40);

@@ -18,13 +18,14 @@ namespace {
 enum class Side { kSource, kTarget };
 enum class Form { kPieces, kIds };
 
-// A SentencePiece model, or one language of a Marian folder: ids to pieces and back.
+// A SentencePiece model, or one language of a translation model: text to ids or pieces and back.
 class Pieces {
  public:
   virtual ~Pieces() = default;
   virtual std::vector<int32_t> encode(const std::string& text) const = 0;
+  virtual Strings encode_as_pieces(const std::string& text) const = 0;
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
-  virtual std::string piece(int32_t id) const = 0;
+  virtual std::string decode_pieces(const Strings& pieces) const = 0;
   virtual int32_t size() const = 0;
 };
 
@@ -32,8 +33,11 @@ class ModelPieces : public Pieces {
  public:
   explicit ModelPieces(const std::filesystem::path& file) : model_(text::SentencePiece::load(file)) {}
   std::vector<int32_t> encode(const std::string& text) const override { return model_.encode(text); }
+  Strings encode_as_pieces(const std::string& text) const override { return model_.encode_as_pieces(text); }
   std::string decode(const std::vector<int32_t>& ids) const override { return model_.decode(ids); }
-  std::string piece(int32_t id) const override { return model_.piece(id); }
+  std::string decode_pieces(const Strings& pieces) const override {
+    return model_.decode_pieces(std::vector<std::string_view>(pieces.begin(), pieces.end()));
+  }
   int32_t size() const override { return model_.size(); }
 
  private:
@@ -43,21 +47,37 @@ class ModelPieces : public Pieces {
 class MarianPieces : public Pieces {
  public:
   MarianPieces(const std::filesystem::path& folder, Side side)
-      : tokenizer_(text::MarianTokenizer::load(folder)), is_source_(side == Side::kSource) {}
+      : tokenizer_(text::MarianTokenizer::load(folder)), is_source_(side == Side::kSource) {
+    for (int32_t id = 0; id < size(); ++id) ids_.emplace(token(id), id);
+  }
   std::vector<int32_t> encode(const std::string& text) const override {
     return is_source_ ? tokenizer_.encode_source(text) : tokenizer_.encode_target(text);
+  }
+  Strings encode_as_pieces(const std::string& text) const override {
+    Strings tokens;
+    for (const int32_t id : encode(text)) tokens.push_back(token(id));
+    return tokens;
   }
   std::string decode(const std::vector<int32_t>& ids) const override {
     return is_source_ ? tokenizer_.decode_source(ids) : tokenizer_.decode_target(ids);
   }
-  std::string piece(int32_t id) const override {
-    return is_source_ ? tokenizer_.source_token(id) : tokenizer_.target_token(id);
+  std::string decode_pieces(const Strings& pieces) const override {
+    std::vector<int32_t> ids;
+    for (const std::string& piece : pieces) {
+      const auto found = ids_.find(piece);
+      check<DataError>(found != ids_.end(), "'{}' is not in the vocabulary", piece);
+      ids.push_back(found->second);
+    }
+    return decode(ids);
   }
   int32_t size() const override { return is_source_ ? tokenizer_.source_vocab_size() : tokenizer_.target_vocab_size(); }
 
  private:
+  std::string token(int32_t id) const { return is_source_ ? tokenizer_.source_token(id) : tokenizer_.target_token(id); }
+
   text::MarianTokenizer tokenizer_;
   const bool is_source_;
+  std::unordered_map<std::string, int32_t> ids_;
 };
 
 std::unique_ptr<Pieces> load_pieces(const std::filesystem::path& model, Side side) {
@@ -67,10 +87,7 @@ std::unique_ptr<Pieces> load_pieces(const std::filesystem::path& model, Side sid
 
 // What encode and decode have in common.
 struct Conversion {
-  std::filesystem::path model;
-  std::string input = "-";
-  Side side;
-  Form form = Form::kPieces;
+  explicit Conversion(Side usual_side) : side(usual_side) {}
 
   void add_to(Command& command) {
     Options& options = command.options();
@@ -81,53 +98,32 @@ struct Conversion {
     options.add_choice<Form>("format", form, {{"pieces", Form::kPieces}, {"ids", Form::kIds}}, "Pieces or ids");
     command.use_json();
   }
+
+  std::filesystem::path model;
+  std::string input = "-";
+  Side side;
+  Form form = Form::kPieces;
 };
 
-// Names `word` as line `number` of the input for errors.
-[[noreturn]] void fail_at(const std::string& input, uint64_t number, const std::string& word, const char* expected) {
-  fail<DataError>("{}:{}: expected {}, got '{}'", input == "-" ? "standard input" : input, number, expected, word);
+Strings words_of(const std::string& line) {
+  Strings words;
+  size_t from = 0;
+  while ((from = line.find_first_not_of(' ', from)) != std::string::npos) {
+    const size_t to = std::min(line.find(' ', from), line.size());
+    words.push_back(line.substr(from, to - from));
+    from = to;
+  }
+  return words;
 }
 
-// The ids that a line of pieces or ids stands for.
-class IdReader {
- public:
-  IdReader(const Pieces& pieces, const Conversion& conversion) : size_(pieces.size()), conversion_(conversion) {
-    if (conversion.form == Form::kPieces)
-      for (int32_t id = 0; id < size_; ++id) ids_.emplace(pieces.piece(id), id);
+std::vector<int32_t> ids_of(const Strings& words, int32_t size) {
+  std::vector<int32_t> ids;
+  for (const std::string& word : words) {
+    read_value(word, ids.emplace_back());
+    check<DataError>(ids.back() >= 0 && ids.back() < size, "expected ids from 0 to {}, got {}", size - 1, word);
   }
-
-  std::vector<int32_t> read(const std::string& line, uint64_t number) const {
-    std::vector<int32_t> ids;
-    size_t from = 0;
-    while ((from = line.find_first_not_of(' ', from)) != std::string::npos) {
-      const size_t to = std::min(line.find(' ', from), line.size());
-      ids.push_back(read_word(line.substr(from, to - from), number));
-      from = to;
-    }
-    return ids;
-  }
-
- private:
-  int32_t read_word(const std::string& word, uint64_t number) const {
-    if (conversion_.form == Form::kPieces) {
-      const auto found = ids_.find(word);
-      if (found == ids_.end()) fail_at(conversion_.input, number, word, "a piece of the model");
-      return found->second;
-    }
-    int id = -1;
-    try {
-      read_value(word, id);
-    } catch (const UsageError&) {
-      fail_at(conversion_.input, number, word, "an id");
-    }
-    if (id < 0 || id >= size_) fail_at(conversion_.input, number, word, fmt::format("an id below {}", size_).c_str());
-    return id;
-  }
-
-  const int32_t size_;
-  const Conversion& conversion_;
-  std::unordered_map<std::string, int32_t> ids_;
-};
+  return ids;
+}
 
 }  // namespace
 
@@ -145,9 +141,9 @@ int run_tokenizer_train(Command& command) {
   options.add("output", output, "The .model file to write").required();
   options.add("vocab-size", train.vocab_size, "Pieces").range(3, 1 << 22);
   using enum text::SegmentationType;
-  options.add_choice<text::SegmentationType>("model-type", train.model_type,
-                                             {{"unigram", unigram}, {"bpe", bpe}, {"word", word}, {"char", character}},
-                                             "How text is cut");
+  options.add_choice<text::SegmentationType>(
+      "model-type", train.model_type, {{"unigram", kUnigram}, {"bpe", kBpe}, {"word", kWord}, {"char", kCharacter}},
+      "How text is cut");
   options.add("hard-vocab-limit", train.hard_vocab_limit, "A text too small for the vocabulary size is an error");
   options.add("character-coverage", train.character_coverage, "Share of characters with pieces of their own")
       .range(0.98, 1);
@@ -188,7 +184,7 @@ int run_tokenizer_train(Command& command) {
 }
 
 int run_tokenizer_encode(Command& command) {
-  Conversion conversion{.side = Side::kSource};
+  Conversion conversion(Side::kSource);
   command.example("heed tokenizer encode --model joint.model < test.en", "a line of pieces for each line");
   command.example("heed tokenizer encode --model model/ --side target --format ids < test.de",
                   "the ids that a translation model is given, with </s>");
@@ -199,20 +195,17 @@ int run_tokenizer_encode(Command& command) {
   const std::unique_ptr<Pieces> pieces = load_pieces(conversion.model, conversion.side);
   data::LineReader reader(conversion.input);
   for (std::string line; reader.next(line);) {
-    const std::vector<int32_t> ids = pieces->encode(line);
-    Strings names;
-    for (const int32_t id : ids) names.push_back(pieces->piece(id));
     if (command.common().json)
-      command.output().line(Json{{"ids", ids}, {"pieces", names}}.dump(-1, ' ', false, Json::error_handler_t::replace));
-    else
-      command.output().line(conversion.form == Form::kIds ? fmt::format("{}", fmt::join(ids, " "))
-                                                          : fmt::format("{}", fmt::join(names, " ")));
+      command.output().line(Json{{"ids", pieces->encode(line)}, {"pieces", pieces->encode_as_pieces(line)}}.dump());
+    else if (conversion.form == Form::kIds)
+      command.output().line(fmt::format("{}", fmt::join(pieces->encode(line), " ")));
+    else command.output().line(fmt::format("{}", fmt::join(pieces->encode_as_pieces(line), " ")));
   }
   return kOk;
 }
 
 int run_tokenizer_decode(Command& command) {
-  Conversion conversion{.side = Side::kTarget};
+  Conversion conversion(Side::kTarget);
   command.example("heed tokenizer encode --model joint.model < a.txt | heed tokenizer decode --model joint.model",
                   "the text again (normalised)");
   command.example("heed tokenizer decode --model model/ --format ids < ids.txt", "what a translation model said");
@@ -221,11 +214,18 @@ int run_tokenizer_decode(Command& command) {
   command.parse();
 
   const std::unique_ptr<Pieces> pieces = load_pieces(conversion.model, conversion.side);
-  const IdReader ids(*pieces, conversion);
   data::LineReader reader(conversion.input);
   uint64_t number = 0;
   for (std::string line; reader.next(line);) {
-    const std::string text = pieces->decode(ids.read(line, ++number));
+    ++number;
+    std::string text;
+    try {
+      const Strings words = words_of(line);
+      text =
+          conversion.form == Form::kIds ? pieces->decode(ids_of(words, pieces->size())) : pieces->decode_pieces(words);
+    } catch (const Error& error) {
+      fail<DataError>("{}:{}: {}", conversion.input == "-" ? "standard input" : conversion.input, number, error.what());
+    }
     command.output().line(command.common().json ? Json{{"text", text}}.dump() : text);
   }
   return kOk;

@@ -36,11 +36,15 @@ void TrainingOptions::add_course(Options& o) {
   o.add("output", output_, "Folder of the model").required();
   // Whether this run begins or goes on says nothing about the next one.
   o.add_for_one_run("resume", resume_, "Go on with the training in --output, if there is one");
-  o.add("max-steps", max_steps_, "Steps; 0: any").range(0, kMost).default_text("the preset's, unless it ends otherwise");
+  o.add("max-steps", max_steps_, "Steps; 0: any")
+      .range(0, kMost)
+      .default_text("the preset's, unless it ends otherwise");
   o.add("max-minutes", max_minutes_, "Minutes, of all runs of this training together; 0: any").at_least(0);
   o.add("max-epochs", max_epochs_, "Passes over the text; 0: any");
   o.add("patience", patience_, "Validations in a row without a better score before it ends; 0: any").at_least(0);
-  o.add("valid-every", valid_every_, "Steps between validations; 0: at the end").range(0, kMost).default_text(kOfRecipe);
+  o.add("valid-every", valid_every_, "Steps between validations; 0: at the end")
+      .range(0, kMost)
+      .default_text(kOfRecipe);
   o.add("save-every", save_every_, "Steps between checkpoints; 0: at the end").range(0, kMost).default_text(kOfRecipe);
   o.add("keep-last", keep_last_, "Newest checkpoints to keep").range(1, 1 << 20);
   o.add("keep-best", keep_best_, "Best checkpoints to keep besides").range(0, 1 << 20);

@@ -72,12 +72,13 @@ void TrainProgress::validated(const train::ValidationReport& report) {
 }
 
 void TrainProgress::finish(const train::TrainSummary& s) {
-  std::string text = fmt::format("{} after {} steps in {}, {}", reason_text(s.reason), s.steps,
-                                 format_duration(s.seconds), format_rate(rate(s.targets, s.step_seconds), "target tok"));
+  std::string text =
+      fmt::format("{} after {} steps in {}, {}", reason_text(s.reason), s.steps, format_duration(s.seconds),
+                  format_rate(rate(s.targets, s.step_seconds), "target tok"));
   if (s.skipped > 0) text += fmt::format(", {} steps skipped", s.skipped);
   if (s.best) {
-    text += fmt::format("; best: step {}{}, {}", s.best->step, s.best->weights == "current" ? "" : " " + s.best->weights,
-                        metrics_text(s.best->result));
+    text += fmt::format("; best: step {}{}, {}", s.best->step,
+                        s.best->weights == "current" ? "" : " " + s.best->weights, metrics_text(s.best->result));
   }
   if (!s.saved) text += "; THE LAST CHECKPOINT COULD NOT BE WRITTEN";
   progress_.finish(text + fmt::format("; the model is in {}", s.model.string()));

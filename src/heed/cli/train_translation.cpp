@@ -35,9 +35,7 @@ class TranslationOptions {
   tasks::TranslationTrainingOptions resolve(Command& command, const train::Recipe& recipe,
                                             const std::filesystem::path& resume);
   // Of the preset, or for going on with a model.
-  train::Recipe recipe() const {
-    return task_.init.empty() ? train::recipe_for(preset_) : train::fine_tuning_recipe();
-  }
+  train::Recipe recipe() const { return task_.init.empty() ? train::recipe_for(preset_) : train::fine_tuning_recipe(); }
   int64_t d_model() const { return structure().d_model; }
 
  private:
@@ -149,10 +147,26 @@ models::EncoderDecoderConfig TranslationOptions::structure() const {
 
 void TranslationOptions::refuse_with_init(Command& command) const {
   if (task_.init.empty()) return;
-  for (const char* name :
-       {"preset", "layers", "encoder-layers", "decoder-layers", "d-model", "ffn", "heads", "activation", "norm",
-        "positions", "max-positions", "share-embeddings", "tie-output", "tokenizer", "vocab-size", "bpe",
-        "separate-vocabularies", "character-coverage", "source-language", "target-language"})
+  for (const char* name : {"preset",
+                           "layers",
+                           "encoder-layers",
+                           "decoder-layers",
+                           "d-model",
+                           "ffn",
+                           "heads",
+                           "activation",
+                           "norm",
+                           "positions",
+                           "max-positions",
+                           "share-embeddings",
+                           "tie-output",
+                           "tokenizer",
+                           "vocab-size",
+                           "bpe",
+                           "separate-vocabularies",
+                           "character-coverage",
+                           "source-language",
+                           "target-language"})
     check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
@@ -184,7 +198,8 @@ int run_train_translation(Command& command) {
   TranslationOptions task_options;
   TrainingOptions training;
   command.about(
-      "Trains a Transformer on parallel text and writes an ordinary model folder, which holds the best model so far at\n"
+      "Trains a Transformer on parallel text and writes an ordinary model folder, which holds the best model so far "
+      "at\n"
       "any time. A run that was stopped, by a signal or a crash, goes on with --resume as if nothing had been.");
   command.example(
       "heed train translation --source train.en --target train.de --valid-source val.en --valid-target val.de \\\n"

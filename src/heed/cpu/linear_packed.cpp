@@ -19,7 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 
 constexpr int64_t kBlockBytes = 1 << 20;     // of the rows that each panel is multiplied by while it is in the cache
-constexpr int64_t kCopyFromDepth = 512;     // longer rows are copied
+constexpr int64_t kCopyFromDepth = 512;      // longer rows are copied
 constexpr int64_t kWorkPerThread = 1 << 17;  // multiply-adds worth a thread
 
 // What bias and activation make of a tile's sums.

@@ -59,7 +59,9 @@ std::vector<AddedToken> read_added_tokens(const Json& config, const std::string&
   const Json& entries = config["added_tokens_decoder"];
   check<FormatError>(entries.is_object(), "{}: expected added_tokens_decoder to be an object, got {}", name,
                      entries.type_name());
-  for (const auto& [key, value] : entries.items()) {
+  for (const auto& entry : entries.items()) {
+    const std::string& key = entry.key();
+    const Json& value = entry.value();
     AddedToken token;
     token.content = token_text(value, name, "added_tokens_decoder");
     const bool is_number = !key.empty() && key.size() <= 7 && key.find_first_not_of("0123456789") == std::string::npos;

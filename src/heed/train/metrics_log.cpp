@@ -37,7 +37,7 @@ std::string kept_records(const std::string& text, int64_t last_step) {
 
 MetricsLog::MetricsLog(std::filesystem::path file, int64_t last_step) : file_(std::move(file)) {
   try {
-    if (std::filesystem::exists(file_)) {
+    if (std::filesystem::is_regular_file(file_)) {
       const std::string before = read_file(file_), kept = kept_records(before, last_step);
       if (kept != before) write_file_atomically(file_, kept);
     }

@@ -10,7 +10,7 @@
 namespace heed::train {
 
 struct StartReport {
-  int64_t step = 0;          // 0, or the step that is gone on from
+  int64_t step = 0;                // 0, or the step that is gone on from
   bool nothing_to_resume = false;  // resuming was asked for, but the training begins anew
   int64_t parameters = 0;
   uint64_t batches = 0;  // of the present epoch
@@ -32,7 +32,7 @@ struct ValidationReport {
   int64_t step = 0;
   std::string weights;  // "current", "ema" or "average"
   tasks::ValidationResult result;
-  bool best = false;     // better than all before: it is now the folder's model
+  bool best = false;  // better than all before: it is now the folder's model
   double seconds = 0;
 };
 
@@ -41,9 +41,9 @@ enum class EndReason : uint8_t { kMaxSteps, kMaxEpochs, kMaxMinutes, kPatience, 
 struct TrainSummary {
   EndReason reason = EndReason::kMaxSteps;
   int64_t steps = 0, skipped = 0;
-  double seconds = 0;           // of all runs of this training
-  double step_seconds = 0;      // of that, in steps
-  int64_t targets = 0;          // trained on in all runs
+  double seconds = 0;                    // of all runs of this training
+  double step_seconds = 0;               // of that, in steps
+  int64_t targets = 0;                   // trained on in all runs
   std::optional<ValidationReport> best;  // what the folder's model scored, if it was validated
   std::filesystem::path model;
   bool saved = true;  // false: the last checkpoint could not be written

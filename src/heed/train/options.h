@@ -20,7 +20,7 @@ struct TrainOptions {
   double max_minutes = 0;  // of all runs of this training together
   int patience = 0;        // validations in a row without a better score
 
-  uint64_t seed = 1;  // of dropout
+  uint64_t seed = 1;   // of dropout
   int accumulate = 1;  // batches per step
   optim::Schedule schedule;
   AdamParams adam;       // betas, epsilon, weight decay and its kind
@@ -29,8 +29,8 @@ struct TrainOptions {
 
   // In steps; 0: never (but at the end).
   int64_t valid_every = 250, save_every = 250, snapshot_every = 100;
-  int64_t log_every = 10;  // steps per record of metrics.jsonl
-  int average = 10;        // snapshots of the parameters whose mean is tried at the end; 0: none
+  int64_t log_every = 10;            // steps per record of metrics.jsonl
+  int average = 10;                  // snapshots of the parameters whose mean is tried at the end; 0: none
   int keep_last = 2, keep_best = 1;  // checkpoints
   int max_bad_steps = 25;            // steps in a row whose loss or gradient is not finite
 

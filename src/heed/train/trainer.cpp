@@ -212,14 +212,14 @@ void Trainer::note_bad_step(const std::vector<tasks::StreamedBatch>& batches) {
   for (const auto& [cursor, last, batch] : batches)
     bad_batches_.push_back(fmt::format("{}:{}", cursor.epoch, cursor.batch));
   const auto& last = batches.back();
-  const std::string where =
-      fmt::format("step {} (epoch {}, batch {}: {})", state_.step, last.cursor.epoch, last.cursor.batch,
-                  last.batch->describe());
+  const std::string where = fmt::format("step {} (epoch {}, batch {}: {})", state_.step, last.cursor.epoch,
+                                        last.cursor.batch, last.batch->describe());
   log().warn("{}: the loss or its gradient is not finite; the step is skipped", where);
   if (state_.bad_in_a_row < options_.max_bad_steps) return;
   const auto good = folder_.latest();
   fail<DivergedError>(
-      "{} steps in a row gave no finite loss and gradient, up to {}; their batches (epoch:batch) were {}; the last good "
+      "{} steps in a row gave no finite loss and gradient, up to {}; their batches (epoch:batch) were {}; the last "
+      "good "
       "checkpoint is {}",
       state_.bad_in_a_row, where, fmt::join(bad_batches_, " "), good ? good->path().string() : "none");
 }
@@ -269,8 +269,8 @@ bool Trainer::validate(const std::string& weights, bool counts) {
   observer_.validated({state_.step, weights, *result, best, seconds_since(start)});
   Json metrics = Json::object();
   for (const auto& [name, value] : result->metrics) metrics[name] = value;
-  metrics_->write({{"step", state_.step}, {"weights", weights}, {"valid", metrics}, {"best", best},
-                   {"seconds", state_.seconds}});
+  metrics_->write(
+      {{"step", state_.step}, {"weights", weights}, {"valid", metrics}, {"best", best}, {"seconds", state_.seconds}});
   return best;
 }
 
@@ -315,10 +315,8 @@ void Trainer::try_average() {
   const Tensor mean = snapshots_.mean(state_.snapshots, task_.parameters().values().shape());
   if (!mean.defined()) return;
   const BorrowedValues borrowed(task_.parameters(), mean);
-  if (task_.has_validation())
-    validate("average", false);
-  else
-    keep_model("average");
+  if (task_.has_validation()) validate("average", false);
+  else keep_model("average");
 }
 
 TrainSummary Trainer::summary(EndReason reason, bool saved) const {
