@@ -189,9 +189,12 @@ std::vector<std::string> SentencePiece::encode_as_pieces(std::string_view text) 
 
 std::string SentencePiece::decode(std::span<const int32_t> ids) const {
   Decoder decoder(state_->model);
-  for (const int32_t id : ids) decoder.add(piece(id), state_->pieces[id]);
-  std::string text = decoder.finish();
-  return state_->denormalizer ? state_->denormalizer->normalize(text) : text;
+  for (const int32_t id : ids) {
+    const std::string& text = piece(id);  // checks the id
+    decoder.add(text, state_->pieces[id]);
+  }
+  std::string joined = decoder.finish();
+  return state_->denormalizer ? state_->denormalizer->normalize(joined) : joined;
 }
 
 std::string SentencePiece::decode_pieces(std::span<const std::string_view> pieces) const {
