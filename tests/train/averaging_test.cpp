@@ -51,6 +51,7 @@ TEST(Averaging, TakesCheckpointsToo) {
   std::vector<std::vector<float>> at;
   recorder.on_step = [&](const StepReport&) { at.push_back(task.parameters().values().to_vector<float>()); };
   train(task, options, recorder, testing::never);
+  set_thread_count(0);
   average_models({folder / "m/checkpoints/step-000002", folder / "m/checkpoints/step-000004/"}, folder / "mean");
   const auto mean = io::ModelFolder::open(folder / "mean");
   const auto first = task.parameters().named().front();  // at the begin of the flat values

@@ -28,7 +28,7 @@ using testing::Recorder;
 using testing::ToyTask;
 
 constexpr const char* kChildFolder = "HEED_TRAIN_CHILD";
-constexpr int64_t kSteps = 150;
+constexpr int64_t kSteps = 300;
 
 TrainOptions child_options(const fs::path& output) {
   TrainOptions options = testing::toy_training(kSteps);
@@ -86,7 +86,7 @@ TEST(TrainFaults, KilledAtAnyInstantItGoesOnBitForBit) {
   int kills = 0;
   for (int i = 0; i < 8; ++i) {
     const pid_t child = start_child(folder / "m");
-    std::this_thread::sleep_for(std::chrono::milliseconds(60 + random.below(500)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + random.below(250)));
     ::kill(child, SIGKILL);
     int status = 0;
     ::waitpid(child, &status, 0);
@@ -99,7 +99,7 @@ TEST(TrainFaults, KilledAtAnyInstantItGoesOnBitForBit) {
       EXPECT_TRUE(aside || (io::CheckpointReader::open(entry.path()), true)) << entry.path();
     }
   }
-  EXPECT_GE(kills, 2);
+  EXPECT_GE(kills, 1);
   train_child(folder / "m");
   EXPECT_EQ(logged_losses(folder / "m"), expected);
   EXPECT_EQ(read_file(folder / "m/model.safetensors"), read_file(folder / "whole/model.safetensors"));

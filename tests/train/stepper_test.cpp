@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "heed/autograd/autograd.h"
+#include "heed/base/threads.h"
 #include "toy_task.h"
 
 namespace heed::train {
@@ -13,6 +14,12 @@ namespace {
 using testing::ToyTask;
 
 tasks::StreamedBatch streamed(std::unique_ptr<tasks::TrainingBatch> batch) { return {{0, 0}, false, std::move(batch)}; }
+
+class StepperTest : public ::testing::Test {
+ protected:
+  void SetUp() override { set_thread_count(1); }
+  void TearDown() override { set_thread_count(0); }
+};
 
 std::vector<float> values_of(ToyTask& task) { return task.parameters().values().to_vector<float>(); }
 
@@ -41,7 +48,7 @@ std::vector<float> gradient(const std::vector<int>& cuts, StepOutcome& outcome) 
   return task.parameters().gradients().to_vector<float>();
 }
 
-TEST(Stepper, AccumulatedPartsEqualTheFullBatch) {
+TEST_F(StepperTest, AccumulatedPartsEqualTheFullBatch) {
   StepOutcome whole, parts;
   const std::vector<float> expected = gradient({0, 16}, whole);
   // Parts of unequal size: only weighting by tokens gives the full batch. Dropout acts, drawn by example.
@@ -53,7 +60,7 @@ TEST(Stepper, AccumulatedPartsEqualTheFullBatch) {
   }
 }
 
-TEST(Stepper, EveryOptionChangesTheResult) {
+TEST_F(StepperTest, EveryOptionChangesTheResult) {
   const TrainOptions base = testing::toy_training(10);
   const std::vector<float> reference = after_steps(base);
   EXPECT_EQ(after_steps(base), reference);
@@ -83,7 +90,7 @@ TEST(Stepper, EveryOptionChangesTheResult) {
   EXPECT_NE(after_steps(decoupled), after_steps(coupled));
 }
 
-TEST(Stepper, StepEqualsOneWrittenByHand) {
+TEST_F(StepperTest, StepEqualsOneWrittenByHand) {
   ToyTask task, by_hand;
   const TrainOptions options = testing::toy_training(10);
   Stepper stepper(task, options);
@@ -111,7 +118,7 @@ TEST(Stepper, StepEqualsOneWrittenByHand) {
   }
 }
 
-TEST(Stepper, MovingAverageFollows) {
+TEST_F(StepperTest, MovingAverageFollows) {
   ToyTask task;
   TrainOptions options = testing::toy_training(10);
   options.average = 0;
@@ -131,7 +138,7 @@ TEST(Stepper, MovingAverageFollows) {
   for (size_t i = 0; i < ema.size(); ++i) ASSERT_NEAR(ema[i], expected[i], 1e-5) << i;
 }
 
-TEST(Stepper, ABadStepLeavesParametersMomentsAndAverageAlone) {
+TEST_F(StepperTest, ABadStepLeavesParametersMomentsAndAverageAlone) {
   ToyTask task;
   TrainOptions options = testing::toy_training(10);
   options.average = 0;
@@ -163,7 +170,7 @@ TEST(Stepper, ABadStepLeavesParametersMomentsAndAverageAlone) {
   for (const float value : values_of(task)) ASSERT_TRUE(std::isfinite(value));
 }
 
-TEST(Stepper, DropoutKeysDiffer) {
+TEST_F(StepperTest, DropoutKeysDiffer) {
   std::set<uint64_t> keys;
   for (uint64_t seed = 0; seed < 20; ++seed)
     for (int64_t step = 1; step <= 50; ++step) keys.insert(dropout_key(seed, step));
