@@ -52,8 +52,10 @@ std::vector<Json> cases_of_one_line(const std::string& model) {
 
 std::string joined(const Json& items) {
   std::string text;
-  for (const Json& item : items)
-    text += (text.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : item.dump());
+  for (const Json& item : items) {
+    if (!text.empty()) text += ' ';
+    text += item.is_string() ? item.get<std::string>() : item.dump();
+  }
   return text;
 }
 

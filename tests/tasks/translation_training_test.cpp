@@ -32,14 +32,14 @@ class TranslationTrainingTest : public ::testing::Test {
 
   void write(const std::string& name, uint64_t seed, int pairs) {
     static constexpr const char* kWords[][2] = {
-        {"dog", "hund"},  {"cat", "kater"},   {"boy", "junge"},    {"man", "mann"},   {"sees", "sieht"},
-        {"likes", "mag"}, {"finds", "trifft"}, {"red", "rote"},     {"old", "alte"},   {"small", "kleine"},
+        {"dog", "hund"},  {"cat", "kater"},    {"boy", "junge"},     {"man", "mann"}, {"sees", "sieht"},
+        {"likes", "mag"}, {"finds", "trifft"}, {"red", "rote"},      {"old", "alte"}, {"small", "kleine"},
         {"big", "große"}, {"today", "heute"},  {"never", "niemals"}, {"here", "hier"}};
     Random random(seed);
     std::ofstream en(folder_ / (name + ".en")), de(folder_ / (name + ".de")), tsv(folder_ / (name + ".tsv"));
     for (int i = 0; i < pairs; ++i) {
-      const uint32_t choice[] = {7 + random.below(4), random.below(4), 4 + random.below(3), 7 + random.below(4),
-                                 random.below(4),     11 + random.below(3)};
+      const uint32_t choice[] = {7 + random.below(4), random.below(4), 4 + random.below(3),
+                                 7 + random.below(4), random.below(4), 11 + random.below(3)};
       std::string line[2];
       for (int side = 0; side < 2; ++side) {
         line[side] = side == 0 ? "the" : "der";
@@ -124,19 +124,6 @@ TEST_F(TranslationTrainingTest, LearnsToTranslateAndItsFolderTranslates) {
   EXPECT_EQ(lines.at(0), "der alte hund sieht kleine kater heute");
 }
 
-TEST_F(TranslationTrainingTest, ANewModelHasMariansSpecialIds) {
-  TranslationTraining task(options());
-  const Json config = task.content().config;
-  EXPECT_EQ(config["vocab_size"], 61);
-  EXPECT_EQ(config["pad_token_id"], 60);
-  EXPECT_EQ(config["decoder_start_token_id"], 60);
-  EXPECT_EQ(config["eos_token_id"], 0);
-  EXPECT_EQ(config["model_type"], "marian");
-  EXPECT_EQ(config["d_model"], 32);
-  EXPECT_EQ(task.tokenizer().pad_id(), 60);
-  EXPECT_EQ(task.content().generation_config.value()["bad_words_ids"], (Json{{60}}));
-}
-
 TEST_F(TranslationTrainingTest, ATsvIsTheSameAsTwoFiles) {
   const TranslationTraining two(options());
   TranslationTrainingOptions o = options();
@@ -178,26 +165,6 @@ TEST_F(TranslationTrainingTest, EveryOptionHasAnEffect) {
       EXPECT_NE(task.identity(), TranslationTraining(options()).identity()) << name;
     }
   }
-}
-
-TEST_F(TranslationTrainingTest, LengthFiltersApply) {
-  TranslationTrainingOptions o = options();
-  const uint64_t all = TranslationTraining(o).corpus().size();
-  EXPECT_EQ(all, 400u);
-  o.max_length = 9;
-  const TranslationTraining dropped(o);
-  EXPECT_LT(dropped.corpus().size(), all);
-  EXPECT_EQ(dropped.corpus().report().too_long, all - dropped.corpus().size());
-  o.crop = true;
-  const TranslationTraining cropped(o);
-  EXPECT_EQ(cropped.corpus().size(), all);
-  EXPECT_EQ(cropped.corpus().report().longest_source, 9u);
-  o = options();
-  o.max_length_ratio = 1.05;
-  EXPECT_LT(TranslationTraining(o).corpus().size(), all);
-  o = options();
-  o.structure.max_positions = 9;  // never more than the model has positions
-  EXPECT_LE(TranslationTraining(o).corpus().report().longest_target, 9u);
 }
 
 TEST_F(TranslationTrainingTest, BatchesAreAFunctionOfTheirPlace) {
@@ -270,23 +237,6 @@ TEST_F(TranslationTrainingTest, ValidationCanBeStopped) {
   EXPECT_FALSE(task.validate([] { return true; }));
   int asked = 0;
   EXPECT_FALSE(task.validate([&] { return ++asked > 3; }));
-}
-
-TEST_F(TranslationTrainingTest, RefusesWhatCannotBe) {
-  const auto with = [&](const std::function<void(TranslationTrainingOptions&)>& change) {
-    TranslationTrainingOptions o = options();
-    change(o);
-    return reason(o);
-  };
-  EXPECT_THAT(with([](auto& o) { o.train = {}; }), HasSubstr("--source and --target"));
-  EXPECT_THAT(with([](auto& o) { o.train.target.clear(); }), HasSubstr("--source and --target"));
-  EXPECT_THAT(with([](auto& o) { o.train.tsv = "x"; }), HasSubstr("not both"));
-  EXPECT_THAT(with([](auto& o) { o.valid.source.clear(); }), HasSubstr("--valid-source and --valid-target"));
-  EXPECT_THAT(with([](auto& o) { o.batch_tokens = 0; }), HasSubstr("--batch-tokens"));
-  EXPECT_THAT(with([](auto& o) { o.label_smoothing = 1; }), HasSubstr("--label-smoothing"));
-  EXPECT_THAT(with([](auto& o) { o.tokenizer.vocab_size = 5000, o.tokenizer.exact_size = true; }), HasSubstr("5000"));
-  EXPECT_EQ(with([](auto& o) { o.tokenizer.vocab_size = 5000; }), "no error");
-  EXPECT_THAT(with([&](auto& o) { o.valid.target = file("train.de"); }), HasSubstr("24"));
 }
 
 TEST_F(TranslationTrainingTest, ValidatesAModelOfTransformersAsItsRecordSays) {

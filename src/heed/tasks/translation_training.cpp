@@ -62,6 +62,9 @@ data::ParallelCorpus read_corpus(const ParallelFiles& files, const char* prefix)
   }
   check<UsageError>(!files.source.empty() && !files.target.empty(),
                     "parallel text needs --{0}source and --{0}target, or --{0}tsv", prefix);
+  check<UsageError>(!files.source.empty() && !files.target.empty(),
+                    "text to train or validate on is given by --source and --target (--valid-source and "
+                    "--valid-target), or by --tsv (--valid-tsv)");
   return data::ParallelCorpus::from_files(files.source, files.target);
 }
 
