@@ -7,8 +7,10 @@ namespace heed::testing {
 
 std::filesystem::path shared_path(const std::string& name) {
   const char* root = std::getenv("HEED_SHARED");
-  return std::filesystem::path(root ? root : HEED_SHARED_DEFAULT) / name;
+  return (root ? std::filesystem::path(root) : source_path("../shared")) / name;
 }
+
+std::filesystem::path source_path(const std::string& name) { return std::filesystem::path(HEED_SOURCE_DIR) / name; }
 
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "heed-test-XXXXXX").string();

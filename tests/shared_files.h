@@ -12,6 +12,9 @@ namespace heed::testing {
 // The path of `name` (e.g. "goldens/paper") below the shared folder, whether it exists or not.
 std::filesystem::path shared_path(const std::string& name);
 
+// The path of `name` (e.g. "tests/golden/x") below the project's root.
+std::filesystem::path source_path(const std::string& name);
+
 // A fresh folder for a test's files, deleted with the object.
 class TemporaryFolder {
  public:

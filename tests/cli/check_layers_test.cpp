@@ -19,7 +19,7 @@ class CheckLayers : public ::testing::Test {
     write_file_atomically(folder_ / name, text);
   }
   heed::testing::ProgramResult check(const std::string& root) {
-    return heed::testing::run_process(std::string(HEED_SOURCE_DIR) + "/tools/check_layers", {root});
+    return heed::testing::run_process(heed::testing::source_path("tools/check_layers").string(), {root});
   }
   // Expects the tree written so far to be refused with this line.
   void expect_refused(const std::string& line) {
@@ -31,7 +31,7 @@ class CheckLayers : public ::testing::Test {
 };
 
 TEST_F(CheckLayers, ThisTreePasses) {
-  const auto result = check(HEED_SOURCE_DIR);
+  const auto result = check(heed::testing::source_path("").string());
   EXPECT_EQ(result.exit_code, 0) << result.output << result.error;
 }
 

@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "heed/base/files.h"
+#include "shared_files.h"
 
 namespace heed::cli {
 namespace {
@@ -16,7 +17,7 @@ using ::testing::HasSubstr;
 
 TEST(Version, IsThatOfTheProject) {
   std::smatch match;
-  const std::string cmake = read_file(std::filesystem::path(HEED_SOURCE_DIR) / "CMakeLists.txt");
+  const std::string cmake = read_file(heed::testing::source_path("CMakeLists.txt"));
   ASSERT_TRUE(std::regex_search(cmake, match, std::regex("project\\(heed VERSION ([0-9.]+)")));
   EXPECT_EQ(version(), match[1].str());
 }

@@ -57,7 +57,7 @@ class TranslationTrainingTest : public ::testing::Test {
     TranslationTrainingOptions o;
     o.train = {file("train.en"), file("train.de"), ""};
     o.valid = {file("valid.en"), file("valid.de"), ""};
-    o.tokenizer.vocab_size = 60;
+    o.tokenizer.vocab_size = 48;
     o.tokenizer.source_language = "en";
     o.tokenizer.target_language = "de";
     o.structure.d_model = 32;
@@ -124,6 +124,19 @@ TEST_F(TranslationTrainingTest, LearnsToTranslateAndItsFolderTranslates) {
   EXPECT_EQ(lines.at(0), "der alte hund sieht kleine kater heute");
 }
 
+TEST_F(TranslationTrainingTest, ANewModelHasMariansSpecialIds) {
+  TranslationTraining task(options());
+  const Json config = task.content().config;
+  EXPECT_EQ(config["vocab_size"], 49);  // and the padding
+  EXPECT_EQ(config["pad_token_id"], 48);
+  EXPECT_EQ(config["decoder_start_token_id"], 48);
+  EXPECT_EQ(config["eos_token_id"], 0);
+  EXPECT_EQ(config["model_type"], "marian");
+  EXPECT_EQ(config["d_model"], 32);
+  EXPECT_EQ(task.tokenizer().pad_id(), 48);
+  EXPECT_EQ(task.content().generation_config.value()["bad_words_ids"].dump(), "[[48]]");
+}
+
 TEST_F(TranslationTrainingTest, ATsvIsTheSameAsTwoFiles) {
   const TranslationTraining two(options());
   TranslationTrainingOptions o = options();
@@ -143,7 +156,7 @@ TEST_F(TranslationTrainingTest, EveryOptionHasAnEffect) {
       {"batch_tokens", [](auto& o) { o.batch_tokens = 200; }},
       {"label_smoothing", [](auto& o) { o.label_smoothing = 0; }},
       {"subword_sampling", [](auto& o) { o.subword_sampling = 0.1; }},
-      {"vocab_size", [](auto& o) { o.tokenizer.vocab_size = 50; }},
+      {"vocab_size", [](auto& o) { o.tokenizer.vocab_size = 44; }},
       {"bpe", [](auto& o) { o.tokenizer.bpe = true; }},
       {"separate", [](auto& o) { o.tokenizer.separate = true, o.tokenizer.vocab_size = 40; }},
       {"d_model", [](auto& o) { o.structure.d_model = 16; }},
@@ -165,6 +178,27 @@ TEST_F(TranslationTrainingTest, EveryOptionHasAnEffect) {
       EXPECT_NE(task.identity(), TranslationTraining(options()).identity()) << name;
     }
   }
+}
+
+TEST_F(TranslationTrainingTest, LengthFiltersApply) {
+  TranslationTrainingOptions o = options();
+  const data::FilterReport whole = TranslationTraining(o).corpus().report();
+  EXPECT_EQ(whole.kept, 400u);
+  const auto shorter = static_cast<uint32_t>(std::max(whole.longest_source, whole.longest_target) - 1);
+  o.max_length = shorter;
+  const data::FilterReport dropped = TranslationTraining(o).corpus().report();
+  EXPECT_LT(dropped.kept, whole.kept);
+  EXPECT_EQ(dropped.too_long, whole.kept - dropped.kept);
+  o.crop = true;
+  const data::FilterReport cropped = TranslationTraining(o).corpus().report();
+  EXPECT_EQ(cropped.kept, whole.kept);
+  EXPECT_EQ(cropped.cropped, dropped.too_long);
+  o = options();
+  o.max_length_ratio = 1.05;
+  EXPECT_GT(TranslationTraining(o).corpus().report().ratio, 0u);
+  o = options();
+  o.structure.max_positions = shorter;  // never more than the model has positions
+  EXPECT_EQ(TranslationTraining(o).corpus().report(), dropped);
 }
 
 TEST_F(TranslationTrainingTest, BatchesAreAFunctionOfTheirPlace) {
@@ -227,7 +261,7 @@ TEST_F(TranslationTrainingTest, WithoutBleuTheLossDecides) {
   EXPECT_EQ(result->metrics.size(), 2u);
   EXPECT_EQ(result->score, -result->metrics[0].second);
   // Of an untrained model about that of a uniform guess, whatever the label smoothing of the training.
-  EXPECT_NEAR(result->metrics[0].second, std::log(61.0), 1.0);
+  EXPECT_NEAR(result->metrics[0].second, std::log(49.0), 1.0);
   o.label_smoothing = 0.5f;
   EXPECT_EQ(TranslationTraining(o).validate(never)->metrics, result->metrics);
 }
@@ -237,6 +271,23 @@ TEST_F(TranslationTrainingTest, ValidationCanBeStopped) {
   EXPECT_FALSE(task.validate([] { return true; }));
   int asked = 0;
   EXPECT_FALSE(task.validate([&] { return ++asked > 3; }));
+}
+
+TEST_F(TranslationTrainingTest, RefusesWhatCannotBe) {
+  const auto with = [&](const std::function<void(TranslationTrainingOptions&)>& change) {
+    TranslationTrainingOptions o = options();
+    change(o);
+    return reason(o);
+  };
+  EXPECT_THAT(with([](auto& o) { o.train = {}; }), HasSubstr("--source and --target"));
+  EXPECT_THAT(with([](auto& o) { o.train.target.clear(); }), HasSubstr("--source and --target"));
+  EXPECT_THAT(with([](auto& o) { o.train.tsv = "x"; }), HasSubstr("not both"));
+  EXPECT_THAT(with([](auto& o) { o.valid.source.clear(); }), HasSubstr("--valid-source and --valid-target"));
+  EXPECT_THAT(with([](auto& o) { o.batch_tokens = 0; }), HasSubstr("--batch-tokens"));
+  EXPECT_THAT(with([](auto& o) { o.label_smoothing = 1; }), HasSubstr("--label-smoothing"));
+  EXPECT_THAT(with([](auto& o) { o.tokenizer.vocab_size = 5000, o.tokenizer.exact_size = true; }), HasSubstr("5000"));
+  EXPECT_EQ(with([](auto& o) { o.tokenizer.vocab_size = 5000; }), "no error");
+  EXPECT_THAT(with([&](auto& o) { o.valid.target = file("train.de"); }), HasSubstr("24"));
 }
 
 TEST_F(TranslationTrainingTest, ValidatesAModelOfTransformersAsItsRecordSays) {

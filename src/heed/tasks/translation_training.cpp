@@ -54,17 +54,16 @@ class TranslationStream final : public BatchStream {
   data::Prefetcher prefetcher_;
 };
 
-data::ParallelCorpus read_corpus(const ParallelFiles& files, const char* prefix) {
-  if (!files.tsv.empty()) {
-    check<UsageError>(files.source.empty() && files.target.empty(),
-                      "give --{0}tsv, or --{0}source and --{0}target, not both", prefix);
-    return data::ParallelCorpus::from_tsv(files.tsv);
-  }
-  check<UsageError>(!files.source.empty() && !files.target.empty(),
+// Before anything is read: the tokenizer's trainer would fail on a file without a name.
+void check_files(const ParallelFiles& files, const char* prefix) {
+  check<UsageError>(files.tsv.empty() || (files.source.empty() && files.target.empty()),
+                    "give --{0}tsv, or --{0}source and --{0}target, not both", prefix);
+  check<UsageError>(!files.tsv.empty() || (!files.source.empty() && !files.target.empty()),
                     "parallel text needs --{0}source and --{0}target, or --{0}tsv", prefix);
-  check<UsageError>(!files.source.empty() && !files.target.empty(),
-                    "text to train or validate on is given by --source and --target (--valid-source and "
-                    "--valid-target), or by --tsv (--valid-tsv)");
+}
+
+data::ParallelCorpus read_corpus(const ParallelFiles& files) {
+  if (!files.tsv.empty()) return data::ParallelCorpus::from_tsv(files.tsv);
   return data::ParallelCorpus::from_files(files.source, files.target);
 }
 
@@ -116,7 +115,7 @@ text::MarianTokenizer train_tokenizer(const TranslationTrainingOptions& o) {
   fs::path source = o.train.source, target = o.train.target;
   const ScratchFile source_side("source"), target_side("target");
   if (!o.train.tsv.empty()) {
-    split_sides(read_corpus(o.train, ""), source_side.path(), target_side.path());
+    split_sides(read_corpus(o.train), source_side.path(), target_side.path());
     source = source_side.path();
     target = target_side.path();
   }
@@ -137,6 +136,8 @@ bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n\
 }  // namespace
 
 TranslationTraining::TranslationTraining(TranslationTrainingOptions options) : options_(std::move(options)) {
+  check_files(options_.train, "");
+  if (options_.valid.given()) check_files(options_.valid, "valid-");
   check<UsageError>(options_.batch_tokens > 0, "--batch-tokens is 0");
   check<UsageError>(options_.label_smoothing >= 0 && options_.label_smoothing < 1,
                     "--label-smoothing is {}; it lies in [0, 1)", options_.label_smoothing);
@@ -223,7 +224,7 @@ void TranslationTraining::encode() {
   encode.seed = options_.seed;
   encode.threads = options_.threads;
   encode.memory_budget = options_.memory_budget;
-  corpus_ = std::make_unique<data::EncodedCorpus>(read_corpus(options_.train, ""), std::move(encoders), encode);
+  corpus_ = std::make_unique<data::EncodedCorpus>(read_corpus(options_.train), std::move(encoders), encode);
 
   data::BatchOptions batch;
   batch.seed = options_.seed;
@@ -232,7 +233,7 @@ void TranslationTraining::encode() {
 }
 
 void TranslationTraining::read_validation() {
-  const data::ParallelCorpus corpus = read_corpus(options_.valid, "valid-");
+  const data::ParallelCorpus corpus = read_corpus(options_.valid);
   const auto most = static_cast<size_t>(model_->max_length());
   size_t left_out = 0;
   for (uint64_t i = 0; i < corpus.size(); ++i) {

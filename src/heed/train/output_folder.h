@@ -4,6 +4,7 @@
 //   checkpoints/          see io/checkpoint.h
 //   snapshots/            see snapshots.h
 //   metrics.jsonl         see metrics_log.h
+//   tensorboard/          event files, see base/tensorboard.h
 //
 // The folder appears at once with the model as it is before the first step. Its configuration and tokenizer never
 // change after that; the weights are replaced by a rename. One process at a time trains into a folder, which a lock on
@@ -42,6 +43,7 @@ class OutputFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path snapshots() const { return path_ / "snapshots"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path tensorboard() const { return path_ / "tensorboard"; }
 
   // Whether `folder` was written by a training that can be resumed (it has a whole checkpoint).
   static bool is_resumable(const std::filesystem::path& folder);

@@ -11,8 +11,8 @@
 #include "heed/base/log.h"
 #include "heed/base/threads.h"
 #include "heed/tensor/backends.h"
-#include "heed/train/metrics_log.h"
 #include "heed/train/output_folder.h"
+#include "heed/train/records.h"
 #include "heed/train/saved_training.h"
 #include "heed/train/snapshots.h"
 #include "heed/train/state.h"
@@ -89,7 +89,7 @@ class Trainer {
   Snapshots snapshots_;
   Stepper stepper_;
   TrainState state_;
-  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<Records> records_;
   std::unique_ptr<tasks::BatchStream> stream_;
   std::vector<std::string> bad_batches_;  // of the bad steps in a row, "epoch:batch"
   int64_t saved_ = -1;                    // the step of the last checkpoint of this run
@@ -114,7 +114,7 @@ void Trainer::begin() {
     folder_.begin(task_.content(), identity());
   }
   if (!state_.snapshots.empty()) oldest_snapshots_.push_back(state_.snapshots.front());
-  metrics_ = std::make_unique<MetricsLog>(folder_.metrics(), state_.step);
+  records_ = std::make_unique<Records>(folder_.metrics(), folder_.tensorboard(), state_.step);
   constexpr size_t kAhead = 3;  // beside those of the step at hand
   stream_ = task_.stream(state_.next, static_cast<size_t>(options_.accumulate) + kAhead);
   report.step = state_.step;
@@ -192,14 +192,8 @@ void Trainer::note_step(const StepOutcome& outcome, const std::vector<tasks::Str
                      outcome.targets, seconds, !outcome.finite});
   if (due(options_.log_every) && state_.logged_targets > 0) {
     const auto targets = static_cast<double>(state_.logged_targets);
-    metrics_->write({{"step", state_.step},
-                     {"epoch", batches.back().cursor.epoch},
-                     {"loss", state_.logged_loss / targets},
-                     {"learning_rate", rate},
-                     {"gradient_norm", outcome.gradient_norm},
-                     {"targets_per_second", targets / state_.logged_seconds},
-                     {"skipped", state_.skipped},
-                     {"seconds", state_.seconds}});
+    records_->step({state_.step, batches.back().cursor.epoch, state_.logged_loss / targets, rate, outcome.gradient_norm,
+                    targets / state_.logged_seconds, state_.skipped, state_.seconds});
     state_.logged_loss = state_.logged_seconds = 0;
     state_.logged_targets = 0;
   }
@@ -267,10 +261,7 @@ bool Trainer::validate(const std::string& weights, bool counts) {
     state_.model_metrics = result->metrics;
   }
   observer_.validated({state_.step, weights, *result, best, seconds_since(start)});
-  Json metrics = Json::object();
-  for (const auto& [name, value] : result->metrics) metrics[name] = value;
-  metrics_->write(
-      {{"step", state_.step}, {"weights", weights}, {"valid", metrics}, {"best", best}, {"seconds", state_.seconds}});
+  records_->validation(state_.step, weights, *result, best, state_.seconds);
   return best;
 }
 
