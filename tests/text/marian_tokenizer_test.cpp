@@ -76,6 +76,28 @@ TEST(MarianTokenizer, SpecialTokensInTextAreThemselves) {
   EXPECT_THROW(t.decode(std::vector<int32_t>{-1}), UsageError);
 }
 
+TEST(MarianTokenizer, TokensKnowWhereTheyStand) {
+  HEED_NEEDS_SHARED(kFolder);
+  const MarianTokenizer t = MarianTokenizer::load(shared_path(kFolder));
+  const std::string text = " a  Mann</s> a";
+  const TokenizedText out = t.tokenize(text);
+  ASSERT_EQ(out.ids, t.encode(text));
+  ASSERT_EQ(out.ids.size(), 5u);  // "a", "Mann", "</s>", "a", "</s>"
+  EXPECT_THAT(out.characters, ElementsAre(CharacterSpan{1, 2}, CharacterSpan{4, 8}, CharacterSpan{8, 12},
+                                          CharacterSpan{13, 14}, CharacterSpan{}));
+  EXPECT_THAT(out.words, ElementsAre(0, 1, 2, 3, -1));
+  EXPECT_THAT(out.texts, ElementsAre(0, 0, 0, 0, -1));
+  EXPECT_THAT(out.types, ElementsAre(0, 0, 0, 0, 0));
+  EXPECT_THAT(t.tokenize("a", false).ids, ElementsAre(3));
+  EXPECT_EQ(t.id("<pad>"), 8000);
+  EXPECT_EQ(t.id("."), 2);
+  EXPECT_EQ(t.id("no such token"), -1);
+  EXPECT_THROW(t.tokenize_pair("a", "b"), UsageError);
+  EXPECT_THROW(t.tokenize_words(std::vector<std::string>{"a"}), UsageError);
+  for (const std::string& line : shared_lines("data/multi30k/test_2016_flickr.en.gz"))
+    ASSERT_EQ(t.tokenize(line).ids, t.encode(line)) << line;
+}
+
 TEST(MarianTokenizer, SavingTheSharedFolderLosesNothing) {
   HEED_NEEDS_SHARED(kFolder);
   TemporaryFolder folder;

@@ -39,6 +39,12 @@ class AddedTokens {
   // Cuts `text` and calls on_text(part) or on_token(token) for each part in order; parts are not empty.
   template <class OnText, class OnToken>
   void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
+    split_with_text(text, on_text, [&](const AddedToken& token, std::string_view) { on_token(token); });
+  }
+
+  // The same with on_token(token, where it stands in `text`).
+  template <class OnText, class OnToken>
+  void split_with_text(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
     bool strip_left = false;  // the token before takes the white space that follows it
     while (!text.empty()) {
       const Hit hit = next(text);
@@ -46,7 +52,7 @@ class AddedTokens {
       before = strip_white_space(before, strip_left, hit.token && hit.token->lstrip);
       if (!before.empty()) on_text(before);
       if (!hit.token) return;
-      on_token(*hit.token);
+      on_token(*hit.token, text.substr(hit.begin, hit.token->content.size()));
       strip_left = hit.token->rstrip;
       text.remove_prefix(hit.begin + hit.token->content.size());
     }

@@ -8,10 +8,12 @@
 #include "heed/base/files.h"
 #include "heed/base/json.h"
 #include "heed/base/log.h"
+#include "heed/base/utf8.h"
 #include "heed/text/added_tokens.h"
 #include "heed/text/marian_config.h"
 #include "heed/text/scratch.h"
 #include "heed/text/vocabulary.h"
+#include "heed/text/word_alignment.h"
 
 namespace heed::text {
 namespace fs = std::filesystem;
@@ -348,6 +350,66 @@ std::string MarianTokenizer::source_token(int32_t id) const {
 
 std::string MarianTokenizer::target_token(int32_t id) const {
   return state_->token(state_->target, state_->target.pieces, id);
+}
+
+TokenizedText MarianTokenizer::tokenize(std::string_view text, bool special) const {
+  const State& state = *state_;
+  TokenizedText out;
+  const auto add = [&](int32_t id, CharacterSpan span, int32_t word, int8_t which) {
+    out.ids.push_back(id);
+    out.types.push_back(0);
+    out.characters.push_back(span);
+    out.words.push_back(word);
+    out.texts.push_back(which);
+  };
+  Encoding encoding;
+  size_t at = 0;  // the bytes of `text` before it hold `characters` code points
+  uint32_t characters = 0;
+  int32_t words = 0;
+  // The code points before `place`, which never goes back.
+  const auto position = [&](const char* place) {
+    const auto end = static_cast<size_t>(place - text.data());
+    while (at < end) at += decode_utf8(text.substr(at)).length, ++characters;
+    return characters;
+  };
+  const auto on_token = [&](std::string_view named, int32_t id) {
+    const uint32_t begin = position(named.data());
+    add(id, {begin, position(named.data() + named.size())}, words++, 0);
+  };
+  const auto on_text = [&](std::string_view part) {
+    if (const size_t end = part.starts_with(">>") ? part.find("<<") : std::string_view::npos;
+        end != std::string_view::npos) {
+      on_token(part.substr(0, end + 2), state.vocabulary_id(state.source, part.substr(0, end + 2)));
+      part.remove_prefix(end + 2);
+    }
+    state.source.pieces.encode(part, encoding);
+    const uint32_t begin = position(part.data());
+    const WordAlignment alignment(part, encoding.normalized);
+    for (const Encoding::Token& token : encoding.tokens) {
+      const bool known = token.id != state.source.pieces.unk_id();
+      const WordAlignment::Place place = alignment.find(token.text);
+      add(known ? state.source.ids[static_cast<size_t>(token.id)] : state.vocabulary_id(state.source, token.text),
+          {begin + place.begin, begin + place.end}, words + place.word, 0);
+    }
+    words += alignment.words();
+  };
+  const auto on_added = [&](const AddedToken& token, std::string_view named) { on_token(named, token.id); };
+  state.added.split_with_text(text, on_text, on_added);
+  if (special) add(state.eos, {}, -1, -1);
+  return out;
+}
+
+TokenizedText MarianTokenizer::tokenize_pair(std::string_view, std::string_view, bool) const {
+  fail<UsageError>("a Marian tokenizer takes one text at a time, not pairs");
+}
+
+TokenizedText MarianTokenizer::tokenize_words(std::span<const std::string>, bool) const {
+  fail<UsageError>("a Marian tokenizer takes running text, not single words");
+}
+
+int32_t MarianTokenizer::id(std::string_view token) const {
+  if (const AddedToken* found = state_->added.find(token)) return found->id;
+  return state_->target.vocabulary->id(token).value_or(-1);
 }
 
 int32_t MarianTokenizer::eos_id() const { return state_->eos; }

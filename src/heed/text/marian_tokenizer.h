@@ -67,13 +67,20 @@ class MarianTokenizer : public Tokenizer {
   std::string source_token(int32_t id) const;
   std::string target_token(int32_t id) const;
 
-  // As Tokenizer: source text in, target text out; ids are the target's.
+  // As Tokenizer: source text in, target text out; ids are the target's. The spans of tokenize() are exact within words
+  // that normalisation leaves as they are; else a token's span is its whole word, or, where normalisation makes or
+  // removes words, the whole text between added tokens. Pairs and words, which this tokenizer has no form for, are a
+  // UsageError.
   std::vector<int32_t> encode(std::string_view text) const override { return encode_source(text); }
+  TokenizedText tokenize(std::string_view text, bool special = true) const override;
+  TokenizedText tokenize_pair(std::string_view first, std::string_view second, bool special = true) const override;
+  TokenizedText tokenize_words(std::span<const std::string> text, bool special = true) const override;
   std::string decode(std::span<const int32_t> ids, bool skip_special = true) const override {
     return decode_target(ids, skip_special);
   }
   int32_t vocab_size() const override { return target_vocab_size(); }
   std::string token(int32_t id) const override { return target_token(id); }
+  int32_t id(std::string_view token) const override;
   int32_t eos_id() const override;
   int32_t pad_id() const override;
   int32_t unk_id() const override;

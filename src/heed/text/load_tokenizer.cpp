@@ -1,0 +1,12 @@
+#include "heed/base/error.h"
+#include "heed/text/marian_tokenizer.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed::text {
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+  if (MarianTokenizer::is_in(folder)) return std::make_shared<MarianTokenizer>(MarianTokenizer::load(folder));
+  fail<FormatError>("{}: expected a tokenizer: source.spm, target.spm and vocab.json; none is there", folder.string());
+}
+
+}  // namespace heed::text
