@@ -43,7 +43,7 @@ TEST(ParameterStore, GradientsAreWholeAfterCompletion) {
 TEST(Initialization, IsAPureFunctionOfTheSeed) {
   const auto build = [](uint64_t seed) {
     ParameterStore store;
-    Builder b{store, Random(seed)};
+    Builder b(store, seed);
     const Linear linear(b, {"w"}, 50, 40);
     return linear.weight.master().to_vector<float>();
   };

@@ -49,7 +49,7 @@ Tensor EncoderDecoderState::step(std::span<const int32_t> tokens) {
     });
     x = layer.ffn_residual(x, pass, at, [&](const Tensor& h) { return layer.ffn(h, pass, at); });
   }
-  if (model_.config_.pre_norm) x = ops::add_norm(x, {}, {}, model_.decoder_norm_).y;
+  if (model_.structure_.pre_norm) x = ops::add_norm(x, {}, {}, model_.decoder_norm_).y;
   return ops::linear(x, model_.output_, model_.output_bias_);  // [rows, vocab]
 }
 

@@ -42,34 +42,39 @@ Tensor make_positions(nn::Builder& b, const std::string& name, const EncoderDeco
     case Positions::kLearned: break;
   }
   Tensor table = b.store.create({name + "embed_positions.weight"}, {c.max_positions, c.d_model});
-  nn::normal(table, 0.02, b.random);
+  nn::normal(table, 0.02, b);
   return table;
 }
 
 Tensor make_embedding(nn::Builder& b, const std::string& name, int64_t vocab, const EncoderDecoderConfig& c) {
   Tensor table = b.store.create({name + ".weight"}, {vocab, c.d_model});
-  nn::normal(table, 1 / std::sqrt(static_cast<double>(c.d_model)), b.random);
+  nn::normal(table, 1 / std::sqrt(static_cast<double>(c.d_model)), b);
   return table;
+}
+
+nn::AttentionNames projections(const std::string& name) {
+  return {name + ".q_proj", name + ".k_proj", name + ".v_proj", name + ".out_proj"};
 }
 
 }  // namespace
 
 EncoderLayer::EncoderLayer(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c)
-    : self_attention(b, name + "self_attn", {c.d_model, c.encoder_heads, c.attention_dropout}, false),
+    : self_attention(b, projections(name + "self_attn"), {c.d_model, c.encoder_heads, c.attention_dropout}, false),
       self_residual(b, name + "self_attn_layer_norm", c.d_model, c.pre_norm, c.dropout),
-      ffn(b, name, c.d_model, c.encoder_ffn, c.activation, c.activation_dropout),
+      ffn(b, {name + "fc1", name + "fc2"}, c.d_model, c.encoder_ffn, c.activation, c.activation_dropout),
       ffn_residual(b, name + "final_layer_norm", c.d_model, c.pre_norm, c.dropout) {}
 
 DecoderLayer::DecoderLayer(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c)
-    : self_attention(b, name + "self_attn", {c.d_model, c.decoder_heads, c.attention_dropout}, true),
+    : self_attention(b, projections(name + "self_attn"), {c.d_model, c.decoder_heads, c.attention_dropout}, true),
       self_residual(b, name + "self_attn_layer_norm", c.d_model, c.pre_norm, c.dropout),
-      cross_attention(b, name + "encoder_attn", {c.d_model, c.decoder_heads, c.attention_dropout}),
+      cross_attention(b, projections(name + "encoder_attn"), {c.d_model, c.decoder_heads, c.attention_dropout}),
       cross_residual(b, name + "encoder_attn_layer_norm", c.d_model, c.pre_norm, c.dropout),
-      ffn(b, name, c.d_model, c.decoder_ffn, c.activation, c.activation_dropout),
+      ffn(b, {name + "fc1", name + "fc2"}, c.d_model, c.decoder_ffn, c.activation, c.activation_dropout),
       ffn_residual(b, name + "final_layer_norm", c.d_model, c.pre_norm, c.dropout) {}
 
-EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, uint64_t seed) : config_(c) {
-  nn::Builder b{store_, Random(seed)};
+EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint64_t> seed, Json config)
+    : Seq2SeqModel(std::move(config)), structure_(c) {
+  nn::Builder b(store_, seed);
   if (c.share_embeddings) {
     check<ConfigError>(c.vocab_size == c.decoder_vocab_size,
                        "shared embeddings need one vocabulary, not {} and {} tokens", c.vocab_size,
@@ -88,17 +93,17 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, uint64_t seed) : c
   for (int i = 0; i < c.encoder_layers; ++i) encoder_.emplace_back(b, fmt::format("model.encoder.layers.{}.", i), c);
   for (int i = 0; i < c.decoder_layers; ++i) decoder_.emplace_back(b, fmt::format("model.decoder.layers.{}.", i), c);
   if (c.pre_norm) {
-    encoder_norm_ = nn::LayerNorm(b, "model.encoder.layer_norm", c.d_model);
-    decoder_norm_ = nn::LayerNorm(b, "model.decoder.layer_norm", c.d_model);
+    encoder_norm_ = nn::Norm(b, "model.encoder.layer_norm", c.d_model);
+    decoder_norm_ = nn::Norm(b, "model.decoder.layer_norm", c.d_model);
   }
   store_.flatten();
 }
 
 Tensor EncoderDecoder::embed(const std::vector<int32_t>& ids, const Tensor& table, const Tensor& positions,
                              uint32_t site, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
-  const float scale = config_.scale_embedding ? std::sqrt(static_cast<float>(config_.d_model)) : 1.0f;
-  return ops::embedding(ids_tensor(ids), table, scale, rows, positions, pass.dropout(config_.dropout, site, rows),
-                        config_.pad_id);
+  const float scale = structure_.scale_embedding ? std::sqrt(static_cast<float>(structure_.d_model)) : 1.0f;
+  return ops::embedding(ids_tensor(ids), table, scale, rows, positions, pass.dropout(structure_.dropout, site, rows),
+                        structure_.pad_id);
 }
 
 Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
@@ -112,13 +117,13 @@ Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& row
     x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
     note(&nn::Trace::encoder_states, pass, x);
   }
-  return config_.pre_norm ? ops::add_norm(x, {}, {}, encoder_norm_).y : x;
+  return structure_.pre_norm ? ops::add_norm(x, {}, {}, encoder_norm_).y : x;
 }
 
 Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& rows, const Tensor& encoded,
                               const ops::TokenRowsPtr& source_rows, const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows), cross = ops::segments(*rows, *source_rows);
-  const std::vector<int32_t> input = shift_right(target, config_.decoder_start_id);
+  const std::vector<int32_t> input = shift_right(target, structure_.decoder_start_id);
   Tensor x = embed(input, target_embedding_, target_positions_, target_site_, rows, pass);  // [tokens, model]
   note(&nn::Trace::decoder_states, pass, x);
   for (const DecoderLayer& layer : decoder_) {
@@ -132,7 +137,7 @@ Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& row
     x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
     note(&nn::Trace::decoder_states, pass, x);
   }
-  return config_.pre_norm ? ops::add_norm(x, {}, {}, decoder_norm_).y : x;
+  return structure_.pre_norm ? ops::add_norm(x, {}, {}, decoder_norm_).y : x;
 }
 
 Tensor EncoderDecoder::decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const {
@@ -157,7 +162,7 @@ std::unique_ptr<DecodingState> EncoderDecoder::start(const Ragged& sources) cons
 }
 
 std::vector<int32_t> EncoderDecoder::first_tokens(const Ragged& sources) const {
-  return std::vector<int32_t>(static_cast<size_t>(sources.rows()), config_.decoder_start_id);
+  return std::vector<int32_t>(static_cast<size_t>(sources.rows()), structure_.decoder_start_id);
 }
 
 }  // namespace heed::models

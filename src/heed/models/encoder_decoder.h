@@ -52,16 +52,16 @@ struct DecoderLayer {
 
 class EncoderDecoder : public Seq2SeqModel {
  public:
-  // New parameters drawn from `seed`.
-  EncoderDecoder(const EncoderDecoderConfig& config, uint64_t seed);
+  // New parameters drawn from `seed`, or, without one, left to be loaded.
+  EncoderDecoder(const EncoderDecoderConfig& structure, std::optional<uint64_t> seed, Json config);
 
-  const EncoderDecoderConfig& structure() const { return config_; }
+  const EncoderDecoderConfig& structure() const { return structure_; }
   nn::ParameterStore& parameters() override { return store_; }
   const nn::ParameterStore& parameters() const override { return store_; }
-  int vocab_size() const override { return static_cast<int>(config_.decoder_vocab_size); }
-  int max_length() const override { return static_cast<int>(config_.max_positions); }
-  int eos_id() const override { return config_.eos_id; }
-  int pad_id() const override { return config_.pad_id; }
+  int vocab_size() const override { return static_cast<int>(structure_.decoder_vocab_size); }
+  int max_length() const override { return static_cast<int>(structure_.max_positions); }
+  int eos_id() const override { return structure_.eos_id; }
+  int pad_id() const override { return structure_.pad_id; }
 
   ops::CrossEntropyResult loss(const Seq2SeqBatch& batch, const LossOptions& options) const override;
   Tensor logits(const Seq2SeqBatch& batch, const nn::Pass& pass) const override;
@@ -81,16 +81,16 @@ class EncoderDecoder : public Seq2SeqModel {
                const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
   Tensor decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const;
 
-  EncoderDecoderConfig config_;
+  EncoderDecoderConfig structure_;
   nn::ParameterStore store_;
   Tensor source_embedding_, target_embedding_;  // [vocab, model]
   Tensor source_positions_, target_positions_;  // [max_positions, model]
   uint32_t source_site_ = 0, target_site_ = 0;
   std::vector<EncoderLayer> encoder_;
   std::vector<DecoderLayer> decoder_;
-  nn::LayerNorm encoder_norm_, decoder_norm_;  // after the stacks, where norms come before sublayers
-  ops::Weight output_;                         // [vocab, model]
-  Tensor output_bias_;                         // [1, vocab], a constant that Marian folders hold
+  nn::Norm encoder_norm_, decoder_norm_;  // after the stacks, where norms come before sublayers
+  ops::Weight output_;                    // [vocab, model]
+  Tensor output_bias_;                    // [1, vocab], a constant that Marian folders hold
 };
 
 }  // namespace heed::models

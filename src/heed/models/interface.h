@@ -1,18 +1,26 @@
 // What training, decoding and tasks see of a model, whatever its family.
+//
+// Texts and images are packed: rows of different lengths lie one behind the other, and every layer works on
+// [tokens, model] without padding. const members are thread-safe.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "heed/base/json.h"
 #include "heed/base/ragged.h"
+#include "heed/models/weights.h"
 #include "heed/nn/layers.h"
 #include "heed/nn/parameters.h"
 #include "heed/ops/ops.h"
 
 namespace heed::models {
+
+// --- decoding
+// -------------------------------------------------------------------------------------------------
 
 // One decoding in flight: rows of hypotheses with their key-value caches. Not thread-safe; a model may have many.
 class DecodingState {
@@ -42,33 +50,141 @@ class Generator {
   virtual std::vector<int32_t> first_tokens(const Ragged& inputs) const = 0;
 };
 
+// --- models
+// -------------------------------------------------------------------------------------------------
+
+// What all models have in common. The constructor of a family builds its parameters from a configuration; the registry
+// then loads them.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual nn::ParameterStore& parameters() = 0;
+  virtual const nn::ParameterStore& parameters() const = 0;
+  // How names in folders may differ from those of parameters().
+  virtual WeightRules weight_rules() const = 0;
+  // config.json and generation_config.json as they are written beside the weights, keys that mean nothing here
+  // included.
+  const Json& config() const { return config_; }
+  const std::optional<Json>& generation_config() const { return generation_config_; }
+  void set_generation_config(std::optional<Json> config) { generation_config_ = std::move(config); }
+
+ protected:
+  explicit Model(Json config = {}) : config_(std::move(config)) {}
+  Json config_;
+  std::optional<Json> generation_config_;
+};
+
+struct LossOptions {
+  float label_smoothing = 0;
+  double divisor = 1;  // of the summed loss, usually the number of targets
+  nn::Pass pass;
+};
+
 // A batch for teacher forcing, packed: row i of each belongs to pair i.
 struct Seq2SeqBatch {
   Ragged source, target;           // both with their end-of-sequence token
   std::vector<uint32_t> examples;  // names the pairs for dropout; empty: 0, 1, 2, …
 };
 
-struct LossOptions {
-  float label_smoothing = 0;
-  double divisor = 1;  // of the summed loss, usually the number of target tokens
-  nn::Pass pass;
-};
-
-// An encoder-decoder as training and scoring see it.
-class Seq2SeqModel : public Generator {
+// An encoder-decoder.
+class Seq2SeqModel : public Model, public Generator {
  public:
+  static constexpr const char* kKind = "a sequence-to-sequence model";
   // The loss of predicting each target token from the source and the target tokens before it.
   virtual ops::CrossEntropyResult loss(const Seq2SeqBatch& batch, const LossOptions& options) const = 0;
   // Its logits: f32 [target tokens, vocab].
   virtual Tensor logits(const Seq2SeqBatch& batch, const nn::Pass& pass) const = 0;
-
-  virtual nn::ParameterStore& parameters() = 0;
-  virtual const nn::ParameterStore& parameters() const = 0;
-  // config.json and generation_config.json as they are written beside the weights.
-  virtual Json config() const = 0;
-  virtual Json generation_config() const = 0;
   virtual int eos_id() const = 0;
   virtual int pad_id() const = 0;
+
+ protected:
+  using Model::Model;
+};
+
+// Token ids, packed.
+struct TextBatch {
+  Ragged ids;
+  std::vector<int32_t> types;      // token type of each token; empty: all 0
+  std::vector<int32_t> visible;    // how many tokens of each row attention sees; the rest asks, but nobody sees it
+                                   // (trailing padding whose outputs count, as in question answering); empty: all
+  std::vector<uint32_t> examples;  // names the rows for dropout; empty: 0, 1, 2, …
+};
+
+// A decoder alone: each token is predicted from those before it.
+class CausalModel : public Model, public Generator {
+ public:
+  static constexpr const char* kKind = "a causal language model";
+  // `targets`: what is to be predicted behind each token, i32 [tokens], -100: no loss (see next_tokens()).
+  virtual ops::CrossEntropyResult loss(const TextBatch& batch, std::span<const int32_t> targets,
+                                       const LossOptions& options) const = 0;
+  // f32 [tokens, vocab]: of what comes behind each token.
+  virtual Tensor logits(const TextBatch& batch, const nn::Pass& pass) const = 0;
+
+ protected:
+  using Model::Model;
+};
+
+// For each token the one behind it in its row, -100 behind the last.
+std::vector<int32_t> next_tokens(const Ragged& ids);
+
+// What stands on top of an encoder.
+enum class Head : uint8_t { kNone, kMaskedLM, kSequenceClassification, kTokenClassification, kQuestionAnswering };
+
+// What a head shall give; which fields count depends on it.
+struct Targets {
+  // Masked LM and token classification: [tokens]; classification of one label: [rows]. -100: no loss.
+  std::vector<int32_t> classes;
+  // Several labels (each 0 or 1) and regression: f32 [rows, labels].
+  Tensor values;
+  // Question answering: [rows], first and last token of the answer; a place outside its row gives no loss.
+  std::vector<int32_t> begins, ends;
+};
+
+// A head's loss: `loss` is what training minimises.
+struct HeadLoss {
+  Tensor loss;          // sum over targets / divisor, one element
+  double loss_sum = 0;  // before the division
+  int64_t targets = 0;  // that gave a loss
+};
+
+// What a classifier's logits mean.
+enum class Problem : uint8_t { kSingleLabel, kMultiLabel, kRegression };
+
+// An encoder alone, with or without a head.
+class EncoderModel : public Model {
+ public:
+  static constexpr const char* kKind = "an encoder";
+  virtual Head head() const = 0;
+  virtual Problem problem() const = 0;                         // of a classification head
+  virtual const std::vector<std::string>& labels() const = 0;  // of a classification head, by class
+  virtual int max_length() const = 0;                          // tokens that a row may have
+  virtual int vocab_size() const = 0;
+  // The last hidden states: [tokens, model].
+  virtual Tensor hidden(const TextBatch& batch, const nn::Pass& pass) const = 0;
+  // One vector per row [rows, model] from those: what the family pools by; undefined if it has no pooler.
+  virtual Tensor pooled(const Tensor& hidden, const TextBatch& batch) const = 0;
+  // The head's logits: masked LM [tokens, vocab]; sequence classification [rows, labels]; token classification
+  // [tokens, labels]; question answering [tokens, 2] (begin, end). UsageError without a head.
+  virtual Tensor logits(const TextBatch& batch, const nn::Pass& pass) const = 0;
+  virtual HeadLoss loss(const TextBatch& batch, const Targets& targets, const LossOptions& options) const = 0;
+
+ protected:
+  using Model::Model;
+};
+
+// A vision Transformer. Pixels are f32 [images, channels, height, width], preprocessed.
+class ImageModel : public Model {
+ public:
+  static constexpr const char* kKind = "an image model";
+  virtual Problem problem() const = 0;
+  virtual const std::vector<std::string>& labels() const = 0;
+  virtual Tensor hidden(const Tensor& pixels, const nn::Pass& pass) const = 0;  // [images * tokens, model]
+  virtual Tensor logits(const Tensor& pixels, const nn::Pass& pass) const = 0;  // [images, labels]
+  // `classes` or `values` of the targets, a row per image.
+  virtual HeadLoss loss(const Tensor& pixels, const Targets& targets, const LossOptions& options) const = 0;
+
+ protected:
+  using Model::Model;
 };
 
 }  // namespace heed::models

@@ -1,7 +1,6 @@
 #include "heed/models/marian.h"
 
 #include "heed/io/config_reader.h"
-#include "heed/models/weights.h"
 
 namespace heed::models {
 namespace {
@@ -141,20 +140,19 @@ bool known_but_not_held(const std::string& name) {
 }  // namespace
 
 MarianModel::MarianModel(const EncoderDecoderConfig& structure, uint64_t seed)
-    : EncoderDecoder(structure, seed),
-      config_(write_structure(structure)),
-      generation_config_(new_generation_config(structure)) {}
+    : EncoderDecoder(structure, seed, write_structure(structure)) {
+  set_generation_config(new_generation_config(structure));
+}
 
-MarianModel::MarianModel(const EncoderDecoderConfig& structure, Json config, Json generation_config)
-    : EncoderDecoder(structure, 0), config_(std::move(config)), generation_config_(std::move(generation_config)) {}
+MarianModel::MarianModel(const EncoderDecoderConfig& structure, Json config, std::optional<uint64_t> seed)
+    : EncoderDecoder(structure, seed, std::move(config)) {}
 
-std::unique_ptr<MarianModel> MarianModel::load(const io::ModelFolder& folder) {
-  const EncoderDecoderConfig structure = read_structure(folder.config(), (folder.path() / "config.json").string());
-  const Json generation = folder.generation_config().value_or(Json::object());
-  std::unique_ptr<MarianModel> model(new MarianModel(structure, folder.config(), generation));
-  load_weights(model->parameters(), folder,
-               {[](const std::string& name) { return name == "final_logits_bias"; }, known_but_not_held});
-  return model;
+WeightRules MarianModel::weight_rules() const {
+  return {[](const std::string& name) { return name == "final_logits_bias"; }, known_but_not_held};
+}
+
+std::unique_ptr<Model> make_marian(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
+  return std::make_unique<MarianModel>(read_structure(config, file), config, seed);
 }
 
 }  // namespace heed::models

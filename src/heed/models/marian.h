@@ -3,7 +3,6 @@
 // say (norms before the sublayers, learned positions) is stored the same way under model_type "heed-transformer".
 #pragma once
 
-#include "heed/io/model_folder.h"
 #include "heed/models/encoder_decoder.h"
 
 namespace heed::models {
@@ -12,16 +11,13 @@ class MarianModel final : public EncoderDecoder {
  public:
   // A new model with parameters drawn from `seed`.
   MarianModel(const EncoderDecoderConfig& structure, uint64_t seed);
-  // What config.json says; keys that mean nothing here are kept for config(). Throws ConfigError naming file and key.
-  static std::unique_ptr<MarianModel> load(const io::ModelFolder& folder);
+  // What a config.json says.
+  MarianModel(const EncoderDecoderConfig& structure, Json config, std::optional<uint64_t> seed);
 
-  Json config() const override { return config_; }
-  Json generation_config() const override { return generation_config_; }
-
- private:
-  MarianModel(const EncoderDecoderConfig& structure, Json config, Json generation_config);
-
-  Json config_, generation_config_;
+  WeightRules weight_rules() const override;
 };
+
+// See make_model().
+std::unique_ptr<Model> make_marian(const Json& config, const std::string& file, std::optional<uint64_t> seed);
 
 }  // namespace heed::models

@@ -8,29 +8,49 @@
 namespace heed::models {
 namespace {
 
-struct Seq2SeqFamily {
+using Make = std::unique_ptr<Model> (*)(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+
+struct Family {
   std::string_view model_type;
-  std::unique_ptr<Seq2SeqModel> (*load)(const io::ModelFolder&);
+  Make make;
 };
 
-constexpr Seq2SeqFamily kSeq2SeqFamilies[] = {
-    {"marian", [](const io::ModelFolder& f) -> std::unique_ptr<Seq2SeqModel> { return MarianModel::load(f); }},
-    {"heed-transformer",
-     [](const io::ModelFolder& f) -> std::unique_ptr<Seq2SeqModel> { return MarianModel::load(f); }},
+// One line per family; sorted.
+constexpr Family kFamilies[] = {
+    {"heed-transformer", make_marian},
+    {"marian", make_marian},
 };
+
+template <class... Interfaces>
+const char* first_kind(const Model& model) {
+  const char* kind = nullptr;
+  ((kind = kind == nullptr && dynamic_cast<const Interfaces*>(&model) ? Interfaces::kKind : kind), ...);
+  return kind ? kind : "a model of another kind";
+}
 
 }  // namespace
 
-std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder) {
-  const std::string file = (folder.path() / "config.json").string();
-  const std::string type = io::ConfigReader(folder.config(), file).require_string("model_type");
+const char* kind_of(const Model& model) {
+  return first_kind<Seq2SeqModel, CausalModel, EncoderModel, ImageModel>(model);
+}
+
+std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
+  const std::string type = io::ConfigReader(config, file).require_string("model_type");
   std::vector<std::string_view> known;
-  for (const auto& family : kSeq2SeqFamilies) {
-    if (family.model_type == type) return family.load(folder);
+  for (const Family& family : kFamilies) {
+    if (family.model_type == type) return family.make(config, file, seed);
     known.push_back(family.model_type);
   }
-  fail<ConfigError>("{}: model_type is \"{}\"; encoder-decoders that Heed reads are {}", file, type,
-                    fmt::join(known, ", "));
+  fail<ConfigError>("{}: model_type is \"{}\"; Heed reads {}", file, type, fmt::join(known, ", "));
 }
+
+std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
+  auto model = make_model(folder.config(), (folder.path() / "config.json").string(), std::nullopt);
+  load_weights(model->parameters(), folder, model->weight_rules());
+  model->set_generation_config(folder.generation_config());
+  return model;
+}
+
+std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder) { return load_as<Seq2SeqModel>(folder); }
 
 }  // namespace heed::models

@@ -2,14 +2,39 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "heed/base/error.h"
 #include "heed/io/model_folder.h"
 #include "heed/models/interface.h"
 
 namespace heed::models {
 
-// The encoder-decoder in `folder`. Throws ConfigError if its model_type is none that Heed knows, and whatever the
-// family's loader throws.
+// A model of this configuration, its head named by "architectures", with new parameters drawn from `seed`, or, without
+// one, parameters that are still to be filled. `file` is what errors call the configuration. Throws ConfigError naming
+// the key if model_type is none that Heed knows or a value is not supported.
+std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+
+// The model in `folder`, ready for use. Throws ConfigError, and FormatError naming missing or unexpected tensors.
+std::unique_ptr<Model> load_model(const io::ModelFolder& folder);
+
+// The same, where one kind of model is wanted. Throws ConfigError saying what the folder holds if it is another.
+template <class Interface>
+std::unique_ptr<Interface> load_as(const io::ModelFolder& folder);
+
 std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder);
+
+// The kind of a model for messages: "a causal language model".
+const char* kind_of(const Model& model);
+
+template <class Interface>
+std::unique_ptr<Interface> load_as(const io::ModelFolder& folder) {
+  std::unique_ptr<Model> model = load_model(folder);
+  auto* wanted = dynamic_cast<Interface*>(model.get());
+  check<ConfigError>(wanted != nullptr, "{}: holds {}, where {} is wanted", folder.path().string(), kind_of(*model),
+                     Interface::kKind);
+  static_cast<void>(model.release());
+  return std::unique_ptr<Interface>(wanted);
+}
 
 }  // namespace heed::models

@@ -8,11 +8,30 @@
 namespace heed::nn {
 namespace {
 
-AttentionParams params_of(const AttentionConfig& config, bool causal) {
-  check<ConfigError>(config.heads > 0 && config.model % config.heads == 0, "d_model {} is not a multiple of {} heads",
-                     config.model, config.heads);
-  const int head_dim = static_cast<int>(config.model) / config.heads;
-  return {config.heads, config.heads, head_dim, 1.0f / std::sqrt(static_cast<float>(head_dim)), causal, {}};
+AttentionParams params_of(const AttentionConfig& c, bool causal) {
+  check<ConfigError>(c.heads > 0 && (c.head_dim > 0 || c.model % c.heads == 0),
+                     "d_model {} is not a multiple of {} heads", c.model, c.heads);
+  AttentionParams p;
+  p.heads = c.heads;
+  p.kv_heads = c.kv_heads > 0 ? c.kv_heads : c.heads;
+  p.head_dim = c.head_dim > 0 ? c.head_dim : static_cast<int>(c.model) / c.heads;
+  p.scale = c.scale > 0 ? c.scale : 1.0f / std::sqrt(static_cast<float>(p.head_dim));
+  p.causal = causal;
+  check<ConfigError>(p.heads % p.kv_heads == 0, "{} attention heads are not a multiple of {} key heads", p.heads,
+                     p.kv_heads);
+  return p;
+}
+
+int64_t q_columns(const AttentionParams& p) { return int64_t{p.heads} * p.head_dim; }
+int64_t kv_columns(const AttentionParams& p) { return int64_t{p.kv_heads} * p.head_dim; }
+
+Linear joint_projection(Builder& b, const AttentionNames& names, const AttentionConfig& c) {
+  const AttentionParams p = params_of(c, false);
+  return {b,
+          {names.q, names.k, names.v},
+          c.model,
+          q_columns(p) + 2 * kv_columns(p),
+          {.bias = c.qkv_bias, .rows = {q_columns(p), kv_columns(p), kv_columns(p)}}};
 }
 
 AttentionParams with_dropout(AttentionParams params, const Pass& pass, float rate, uint32_t site) {
@@ -77,59 +96,65 @@ void KeyTable::select(std::span<const int32_t> parents) {
 
 void KeyTable::truncate(int64_t length) { set_length(std::min(length, length_)); }
 
-SelfAttention::SelfAttention(Builder& b, const std::string& name, const AttentionConfig& config, bool causal)
-    : qkv_(b, {name + ".q_proj", name + ".k_proj", name + ".v_proj"}, config.model, 3 * config.model),
-      out_(b, {name + ".out_proj"}, config.model, config.model),
+SelfAttention::SelfAttention(Builder& b, const AttentionNames& names, const AttentionConfig& config, bool causal)
+    : SelfAttention(
+          b, joint_projection(b, names, config),
+          Linear(b, {names.out}, q_columns(params_of(config, causal)), config.model, {.bias = config.out_bias}), config,
+          causal) {}
+
+SelfAttention::SelfAttention(Builder& b, Linear qkv, Linear out, const AttentionConfig& config, bool causal)
+    : qkv_(std::move(qkv)),
+      out_(std::move(out)),
       params_(params_of(config, causal)),
       dropout_(config.dropout),
       site_(b.take_sites(config.heads)) {}
 
 Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
                                  std::vector<Tensor>* probabilities) const {
-  const int64_t model = x.shape().cols();
-  const Tensor qkv = qkv_(x);  // [tokens, 3 * model]
-  const Tensor q = qkv.slice_columns(0, model), k = qkv.slice_columns(model, model);
+  const int64_t q_cols = q_columns(params_), kv_cols = kv_columns(params_);
+  const Tensor qkv = qkv_(x);  // [tokens, (heads + 2 * kv_heads) * head_dim]
+  const Tensor q = qkv.slice_columns(0, q_cols), k = qkv.slice_columns(q_cols, kv_cols);
   collect(q, k, segments, params_, probabilities);
-  return out_(ops::attention(q, k, qkv.slice_columns(2 * model, model), segments,
+  return out_(ops::attention(q, k, qkv.slice_columns(q_cols + kv_cols, kv_cols), segments,
                              with_dropout(params_, pass, dropout_, site_)));
 }
 
 Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable& table) const {
-  const int64_t model = x.shape().cols();
+  const int64_t q_cols = q_columns(params_), kv_cols = kv_columns(params_);
   const Tensor qkv = qkv_(x);
-  cache.append(qkv.slice_columns(model, 2 * model));
-  const Tensor y = Tensor::empty(x.shape());
+  cache.append(qkv.slice_columns(q_cols, 2 * kv_cols));
+  const Tensor y = Tensor::empty({x.dim(0), q_cols});
   backend(x.device())
-      .attention_cached(qkv.slice_columns(0, model).view(), cache.keys(), cache.values(), table.slots(), table.stride(),
-                        table.lengths(), params_, y.view());
+      .attention_cached(qkv.slice_columns(0, q_cols).view(), cache.keys(), cache.values(), table.slots(),
+                        table.stride(), table.lengths(), params_, y.view());
   return out_(y);
 }
 
-CrossAttention::CrossAttention(Builder& b, const std::string& name, const AttentionConfig& config)
-    : q_(b, {name + ".q_proj"}, config.model, config.model),
-      kv_(b, {name + ".k_proj", name + ".v_proj"}, config.model, 2 * config.model),
-      out_(b, {name + ".out_proj"}, config.model, config.model),
-      params_(params_of(config, false)),
-      dropout_(config.dropout),
-      site_(b.take_sites(config.heads)) {}
+CrossAttention::CrossAttention(Builder& b, const AttentionNames& names, const AttentionConfig& config)
+    : params_(params_of(config, false)), dropout_(config.dropout) {
+  q_ = Linear(b, {names.q}, config.model, q_columns(params_), {.bias = config.qkv_bias});
+  kv_ = Linear(b, {names.k, names.v}, config.model, 2 * kv_columns(params_), {.bias = config.qkv_bias});
+  out_ = Linear(b, {names.out}, q_columns(params_), config.model, {.bias = config.out_bias});
+  site_ = b.take_sites(config.heads);
+}
 
 Tensor CrossAttention::operator()(const Tensor& x, const Tensor& encoded, const Pass& pass,
                                   const ops::SegmentsPtr& segments, std::vector<Tensor>* probabilities) const {
-  const int64_t model = x.shape().cols();
-  const Tensor q = q_(x), kv = kv_(encoded);  // [target tokens, model], [source tokens, 2 * model]
-  const Tensor k = kv.slice_columns(0, model);
+  const int64_t kv_cols = kv_columns(params_);
+  const Tensor q = q_(x), kv = kv_(encoded);  // [target tokens, heads * head_dim], [source tokens, 2 * kv_cols]
+  const Tensor k = kv.slice_columns(0, kv_cols);
   collect(q, k, segments, params_, probabilities);
   return out_(
-      ops::attention(q, k, kv.slice_columns(model, model), segments, with_dropout(params_, pass, dropout_, site_)));
+      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, with_dropout(params_, pass, dropout_, site_)));
 }
 
 Tensor CrossAttention::step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,
                             std::span<const int32_t> lengths) const {
-  const int64_t model = x.shape().cols();
-  const Tensor q = q_(x), y = Tensor::empty(x.shape());
+  const int64_t kv_cols = kv_columns(params_);
+  const Tensor q = q_(x), y = Tensor::empty(q.shape());
   backend(x.device())
-      .attention_cached(q.view(), keys_values.slice_columns(0, model).view(),
-                        keys_values.slice_columns(model, model).view(), slots, stride, lengths, params_, y.view());
+      .attention_cached(q.view(), keys_values.slice_columns(0, kv_cols).view(),
+                        keys_values.slice_columns(kv_cols, kv_cols).view(), slots, stride, lengths, params_, y.view());
   return out_(y);
 }
 

@@ -9,18 +9,27 @@ struct AttentionConfig {
   int64_t model = 0;
   int heads = 1;
   float dropout = 0;  // on the probabilities
+  int kv_heads = 0;   // 0: as many as heads (Ainslie et al. 2023: fewer, each serving a group of them)
+  int head_dim = 0;   // 0: model / heads
+  float scale = 0;    // of the scores; 0: head_dim^-1/2
+  bool qkv_bias = true, out_bias = true;
+};
+
+// Checkpoint names of the four projections, without ".weight" and ".bias".
+struct AttentionNames {
+  std::string q, k, v, out;
 };
 
 // Cached keys and values of one layer: rows are appended and never moved; a table (KeyTable) says which row is whose.
 class KeyValueCache {
  public:
-  // Appends [rows, 2 * model] (keys beside values); returns the first row's index.
+  // Appends [rows, 2 * kv_heads * head_dim] (keys beside values); returns the first row's index.
   int64_t append(const Tensor& keys_values);
   TensorView keys() const;
   TensorView values() const;
 
  private:
-  Tensor rows_;  // [capacity, 2 * model]
+  Tensor rows_;  // [capacity, 2 * kv_heads * head_dim]
   int64_t used_ = 0;
 };
 
@@ -53,7 +62,9 @@ class KeyTable {
 class SelfAttention {
  public:
   SelfAttention() = default;
-  SelfAttention(Builder& b, const std::string& name, const AttentionConfig& config, bool causal);
+  SelfAttention(Builder& b, const AttentionNames& names, const AttentionConfig& config, bool causal);
+  // From projections made elsewhere: `qkv` gives queries, keys and values side by side.
+  SelfAttention(Builder& b, Linear qkv, Linear out, const AttentionConfig& config, bool causal);
 
   // x [tokens, model] -> [tokens, model]; `probabilities`, if given, gets each sentence's and head's matrix.
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
@@ -73,11 +84,11 @@ class SelfAttention {
 class CrossAttention {
  public:
   CrossAttention() = default;
-  CrossAttention(Builder& b, const std::string& name, const AttentionConfig& config);
+  CrossAttention(Builder& b, const AttentionNames& names, const AttentionConfig& config);
 
   Tensor operator()(const Tensor& x, const Tensor& encoded, const Pass& pass, const ops::SegmentsPtr& segments,
                     std::vector<Tensor>* probabilities = nullptr) const;
-  // The keys and values of all source tokens, once: [source tokens, 2 * model].
+  // The keys and values of all source tokens, once: [source tokens, 2 * kv_heads * head_dim].
   Tensor keys_values(const Tensor& encoded) const { return kv_(encoded); }
   // One token per hypothesis; slots and lengths say which source tokens each sees.
   Tensor step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "heed/base/random.h"
 #include "heed/nn/parameters.h"
 #include "heed/ops/ops.h"
 
@@ -31,13 +31,11 @@ struct Pass {
   }
 };
 
-// What building a model needs: where parameters go, their initial values, and the next free dropout site.
-struct Builder {
-  ParameterStore& store;
-  Random random;
-  uint32_t next_site = 0;
-
-  uint32_t take_sites(int count) { return (next_site += static_cast<uint32_t>(count)) - static_cast<uint32_t>(count); }
+// What varies among linear maps.
+struct LinearOptions {
+  bool bias = true;
+  bool transposed = false;      // the weight is stored [in, out], as GPT-2 does
+  std::vector<int64_t> rows{};  // outputs of each name, where they are not equally many
 };
 
 // y = act(x w^T + b)
@@ -45,17 +43,18 @@ struct Linear {
   ops::Weight weight;
   Tensor bias;
   Linear() = default;
-  // One product for several names that share the rows of the weight equally (query, key and value projections).
-  Linear(Builder& b, const std::vector<std::string>& names, int64_t in, int64_t out, bool with_bias = true);
+  // One product for several names that share the outputs (query, key and value projections).
+  Linear(Builder& b, const std::vector<std::string>& names, int64_t in, int64_t out, const LinearOptions& options = {});
   Tensor operator()(const Tensor& x, Activation activation = Activation::kNone) const {
     return ops::linear(x, weight, bias, activation);
   }
 };
 
-// Layer normalisation with its weights.
-struct LayerNorm : ops::NormWeights {
-  LayerNorm() = default;
-  LayerNorm(Builder& b, const std::string& name, int64_t model, float eps = 1e-5f);
+// Normalisation with its weights: of mean and variance (Ba et al. 2016), or of the root mean square alone.
+struct Norm : ops::NormWeights {
+  Norm() = default;
+  Norm(Builder& b, const std::string& name, int64_t model, float eps = 1e-5f, NormKind kind = NormKind::kLayer);
+  Tensor operator()(const Tensor& x) const { return ops::add_norm(x, {}, {}, *this).y; }
 };
 
 // FFN(x) = act(x W1 + b1) W2 + b2 (section 3.3), with dropout on the activation.
@@ -65,26 +64,44 @@ struct FeedForward {
   float activation_dropout = 0;
   uint32_t site = 0;
   FeedForward() = default;
-  FeedForward(Builder& b, const std::string& name, int64_t model, int64_t ffn, Activation act, float act_dropout);
+  // `names` are those of the two linear maps.
+  FeedForward(Builder& b, const std::pair<std::string, std::string>& names, int64_t model, int64_t ffn, Activation act,
+              float act_dropout, const LinearOptions& options = {});
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows) const {
     const Tensor h = fc1(x, activation);  // [tokens, ffn]
     return fc2(ops::dropout(h, pass.dropout(activation_dropout, site, rows)));
   }
 };
 
+// FFN(x) = (act(x Wgate) * x Wup) Wdown (Shazeer 2020, "GLU Variants Improve Transformer", section 2).
+struct GatedFeedForward {
+  Linear gate_up, down;  // the gate's and the other's products are one
+  Activation activation = Activation::kSilu;
+  float activation_dropout = 0;
+  uint32_t site = 0;
+  struct Names {
+    std::string gate, up, down;
+  };
+  GatedFeedForward() = default;
+  GatedFeedForward(Builder& b, const Names& names, int64_t model, int64_t ffn, Activation act, float act_dropout,
+                   bool bias = false);
+  Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows) const;
+};
+
 // The residual connection around a sublayer, after it (the paper: norm(x + f(x))) or before (x + f(norm(x))).
 struct Residual {
-  LayerNorm norm;
+  Norm norm;
   bool pre_norm = false;
   float rate = 0;
   uint32_t site = 0;
   Residual() = default;
-  Residual(Builder& b, const std::string& name, int64_t model, bool pre, float dropout);
+  Residual(Builder& b, const std::string& name, int64_t model, bool pre, float dropout, float eps = 1e-5f,
+           NormKind kind = NormKind::kLayer);
 
   template <class Sublayer>
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows, const Sublayer& f) const {
     const ops::DropoutSite drop = pass.dropout(rate, site, rows);
-    if (pre_norm) return ops::add(x, ops::dropout(f(ops::add_norm(x, {}, {}, norm).y), drop));
+    if (pre_norm) return ops::add(x, ops::dropout(f(norm(x)), drop));
     return ops::add_norm(x, f(x), drop, norm).y;
   }
 };

@@ -11,14 +11,18 @@ int64_t padded(int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignmen
 
 }  // namespace
 
-Tensor ParameterStore::create(const std::vector<std::string>& names, Shape shape) {
+Tensor ParameterStore::create(const std::vector<std::string>& names, Shape shape, const std::vector<int64_t>& rows) {
   check(!values_.defined(), "parameters cannot be added after flatten()");
   Tensor leaf = Tensor::empty(shape);
   leaf.set_requires_grad(true);
   leaves_.push_back(leaf);
-  const int64_t rows = shape[0] / static_cast<int64_t>(names.size());
-  for (size_t i = 0; i < names.size(); ++i)
-    named_.push_back({names[i], leaf.slice_rows(static_cast<int64_t>(i) * rows, rows)});
+  int64_t begin = 0;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const int64_t count = rows.empty() ? shape[0] / static_cast<int64_t>(names.size()) : rows[i];
+    named_.push_back({names[i], leaf.slice_rows(begin, count)});
+    begin += count;
+  }
+  check(begin == shape[0], "{}: parts of {} rows in all for {}", names[0], begin, shape.to_string());
   return leaf;
 }
 

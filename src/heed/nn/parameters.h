@@ -5,9 +5,11 @@
 // leaf may carry several names (query, key and value weights are rows of one joint matrix).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "heed/base/random.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed::nn {
@@ -19,8 +21,9 @@ struct NamedTensor {
 
 class ParameterStore {
  public:
-  // A new leaf of this shape, uninitialised, under one name, or under several names that share its rows equally.
-  Tensor create(const std::vector<std::string>& names, Shape shape);
+  // A new leaf of this shape, uninitialised, under one name, or under several names that share its rows: `rows` of
+  // each, or, if empty, equally.
+  Tensor create(const std::vector<std::string>& names, Shape shape, const std::vector<int64_t>& rows = {});
   // A constant that checkpoints hold under a name (such as final_logits_bias): saved and loaded, not trained.
   Tensor create_constant(const std::string& name, Shape shape);
 
@@ -44,6 +47,20 @@ class ParameterStore {
   std::vector<NamedTensor> named_;
   std::vector<Tensor> leaves_;
   Tensor values_, gradients_;
+};
+
+// What building a model needs: where parameters go, where their initial values come from, and the next free dropout
+// site.
+struct Builder {
+  ParameterStore& store;
+  std::optional<Random> random;  // nothing: parameters are left as they are, because they will be loaded
+  double deviation = 0;          // of new linear maps' normally distributed weights; 0: Glorot's uniform ones
+  uint32_t next_site = 0;
+
+  Builder(ParameterStore& parameters, std::optional<uint64_t> seed) : store(parameters) {
+    if (seed) random.emplace(*seed);
+  }
+  uint32_t take_sites(int count) { return (next_site += static_cast<uint32_t>(count)) - static_cast<uint32_t>(count); }
 };
 
 }  // namespace heed::nn

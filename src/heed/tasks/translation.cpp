@@ -118,7 +118,7 @@ TranslationModel TranslationModel::load(const std::filesystem::path& path) {
 
 decode::Options generation_defaults(const models::Seq2SeqModel& model) {
   Json merged = model.config();
-  merged.update(model.generation_config());
+  if (model.generation_config()) merged.update(*model.generation_config());
   const io::ConfigReader r(merged, "generation_config.json");
   const int vocab = model.vocab_size();
   decode::Options o;

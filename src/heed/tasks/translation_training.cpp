@@ -182,21 +182,16 @@ void TranslationTraining::load_model(const fs::path& folder) {
 // Dropout is fixed when a model is built: builds it again with other rates and takes over the parameters.
 void TranslationTraining::override_dropout() {
   if (!options_.dropout && !options_.attention_dropout && !options_.activation_dropout) return;
-  const auto* loaded = dynamic_cast<const models::EncoderDecoder*>(model_.get());
-  check<UsageError>(loaded != nullptr, "{}: the dropout of this model cannot be changed", options_.init.string());
-  models::EncoderDecoderConfig structure = loaded->structure();
-  structure.dropout = options_.dropout.value_or(structure.dropout);
-  structure.attention_dropout = options_.attention_dropout.value_or(structure.attention_dropout);
-  structure.activation_dropout = options_.activation_dropout.value_or(structure.activation_dropout);
-  const auto model = std::make_shared<models::MarianModel>(structure, options_.seed);
-  const auto& from = loaded->parameters().named();
-  const auto& to = model->parameters().named();
-  for (size_t i = 0; i < from.size(); ++i) backend().copy(from[i].tensor.view(), to[i].tensor.view());
-  model->parameters().values_changed();
-  model_ = model;
   set_dropout(config_, "dropout", options_.dropout);
   set_dropout(config_, "attention_dropout", options_.attention_dropout);
   set_dropout(config_, "activation_dropout", options_.activation_dropout);
+  const std::string file = (options_.init / "config.json").string();
+  std::shared_ptr<models::Model> model = models::make_model(config_, file, std::nullopt);
+  const auto& from = model_->parameters().named();
+  const auto& to = model->parameters().named();
+  for (size_t i = 0; i < from.size(); ++i) backend().copy(from[i].tensor.view(), to[i].tensor.view());
+  model->parameters().values_changed();
+  model_ = std::dynamic_pointer_cast<models::Seq2SeqModel>(model);
 }
 
 void TranslationTraining::encode() {

@@ -91,7 +91,8 @@ class TranslationTraining final : public TrainingTask {
   const TranslationTrainingOptions options_;
   std::optional<text::MarianTokenizer> tokenizer_;
   std::shared_ptr<models::Seq2SeqModel> model_;
-  Json config_, generation_config_;
+  Json config_;
+  std::optional<Json> generation_config_;
   std::unique_ptr<data::EncodedCorpus> corpus_;
   std::unique_ptr<data::ParallelBatches> batches_;
 
