@@ -106,7 +106,7 @@ TEST_F(TranslationTrainingTest, LearnsToTranslateAndItsFolderTranslates) {
   train::TrainObserver observer;
   const auto before = task.validate(never);
   ASSERT_TRUE(before);
-  const auto summary = train::train(task, course(folder_ / "m", 250), observer, never);
+  const auto summary = train::train(task, course(folder_ / "m", 500), observer, never);
   ASSERT_TRUE(summary.best);
   const ValidationResult& after = summary.best->result;
   ASSERT_EQ(after.metrics.size(), 4u);
