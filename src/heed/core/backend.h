@@ -39,11 +39,20 @@ struct Segment {
   uint32_t example = 0;  // for dropout
 };
 
+// What attention adds to the scaled scores by the distance from query to key: score[query][key] of a head gets
+// table[reach + clamp(key - query, -reach, reach)][head], a query's place being q_offset + i, or, over cached keys, the
+// last key's. Nothing is added without a table.
+struct DistanceBias {
+  TensorView table;  // f32 [2 * reach + 1, heads]
+  int64_t reach() const { return table.rows() / 2; }
+};
+
 struct AttentionParams {
   int heads = 1, kv_heads = 1, head_dim = 1;
   float scale = 1;  // of the scores, usually head_dim^-1/2
   bool causal = false;
   Dropout dropout;  // on the probabilities; example and position come from the segments
+  DistanceBias bias{};
 };
 
 // A weight matrix in the form that is fastest for linear_packed. Immutable.
@@ -141,11 +150,12 @@ class Backend {
   virtual void attention(const TensorView& q, const TensorView& k, const TensorView& v,
                          std::span<const Segment> segments, const AttentionParams& params, const TensorView& y,
                          const TensorView& lse) = 0;
-  // Adds to (accumulate) or writes dq, dk, dv. delta is sum(y * dy) per head, computed inside.
+  // Adds to (accumulate) or writes dq, dk, dv. delta is sum(y * dy) per head, computed inside. With a bias, dbias
+  // [segments, rows * heads of its table] gets each segment's part of the table's gradient (else it is empty).
   virtual void attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
                                   const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
                                   const AttentionParams& params, bool accumulate, const TensorView& dq,
-                                  const TensorView& dk, const TensorView& dv) = 0;
+                                  const TensorView& dk, const TensorView& dv, const TensorView& dbias) = 0;
   // One query per row over cached keys. q, y [rows, heads * head_dim]; keys, values [cache_rows * time_max, kv_heads *
   // head_dim]; key t of row r lies at row `table[r * table_stride + t]` of them, lengths[r] keys are seen.
   virtual void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,

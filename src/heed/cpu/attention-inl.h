@@ -63,6 +63,46 @@ HWY_INLINE int64_t visible_keys(const Segment& s, bool causal, int64_t i) {
   return causal ? std::clamp<int64_t>(s.q_offset + i + 1, 0, s.k_len) : s.k_len;
 }
 
+// A segment's biases of one head, laid out by distance so that those of query i begin at row(i) and go on key by key.
+class BiasRows {
+ public:
+  static HWY_INLINE int64_t size(const DistanceBias& bias, const Segment& s) {
+    return bias.table ? s.q_len + round_up(s.k_len) : 0;
+  }
+  HWY_INLINE BiasRows(const DistanceBias& bias, const Segment& s, float* memory)
+      : bias_(bias), s_(s), length_(size(bias, s)), memory_(memory) {}
+
+  HWY_INLINE float* row(int64_t query) const { return memory_ + s_.q_len - 1 - query; }
+  HWY_INLINE void load(int head) const {
+    for (int64_t x = 0; x < length_; ++x) memory_[x] = bias_.table.row<float>(table_row(x))[head];
+  }
+  HWY_INLINE void clear() const { std::fill_n(memory_, length_, 0.0f); }
+  // Sums what was added to the rows into one head of dtable [table rows][heads].
+  HWY_INLINE void unload(int head, float* dtable) const {
+    const int64_t heads = bias_.table.cols();
+    for (int64_t r = 0; r < bias_.table.rows(); ++r) dtable[r * heads + head] = 0;
+    for (int64_t x = 0; x < length_; ++x) dtable[table_row(x) * heads + head] += memory_[x];
+  }
+
+ private:
+  HWY_INLINE int64_t table_row(int64_t x) const {
+    const int64_t reach = bias_.reach();
+    return reach + std::clamp<int64_t>(x - (s_.q_len - 1) - s_.q_offset, -reach, reach);
+  }
+
+  const DistanceBias& bias_;
+  const Segment& s_;
+  int64_t length_;
+  float* memory_;
+};
+
+// y += x, both scratch of whole vectors.
+HWY_INLINE void add_row(const float* x, int64_t padded, float* y) {
+  const FloatTag d;
+  for (int64_t c = 0; c < padded; c += lane_count())
+    hn::StoreU(hn::Add(hn::LoadU(d, y + c), hn::LoadU(d, x + c)), d, y + c);
+}
+
 // A row's largest score and the sum of exp(score - largest).
 struct SoftmaxSums {
   float max = 0, total = 1;

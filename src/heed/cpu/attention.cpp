@@ -14,9 +14,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 
-// Scratch of one head of one segment: keys [H][Tp], values [T][Hp], scores and dropout factors of a block of queries.
+// Scratch of one head of one segment: keys [H][Tp], values [T][Hp], scores and dropout factors of a block of queries,
+// and biases.
 struct Buffers {
-  float *keys, *values, *scores, *factors;
+  float *keys, *values, *scores, *factors, *biases;
 };
 
 HWY_INLINE void drop_block(const Dropout& dropout, const Segment& s, int head, int64_t first, int64_t queries,
@@ -45,12 +46,15 @@ HWY_INLINE void attend_head(const AttentionForward& f, const Segment& s, int hea
   const int64_t dim = p.head_dim, padded_dim = round_up(dim), padded_keys = round_up(s.k_len);
   alignas(64) float max[kQueryBlock + 16], total[kQueryBlock + 16];
   std::fill_n(total, kQueryBlock + 16, 1.0f);
+  const BiasRows biases(p.bias, s, b.biases);
+  if (p.bias.table) biases.load(head);
   for (int64_t i = 0; i < s.q_len; i += kQueryBlock) {
     const int64_t queries = std::min(kQueryBlock, s.q_len - i);
     const int64_t most = visible_keys(s, p.causal, i + queries - 1), padded_most = round_up(most);
     const MatrixA q{f.q.row<float>(s.q_begin + i) + head * dim, f.q.row_stride, 1};
     multiply_small(q, queries, b.keys, padded_keys, dim, b.scores, padded_keys, padded_most, p.scale, false);
     for (int64_t r = 0; r < queries; ++r) {
+      if (p.bias.table) add_row(biases.row(i + r), padded_most, b.scores + r * padded_keys);
       const SoftmaxSums sums =
           softmax_scores(b.scores + r * padded_keys, visible_keys(s, p.causal, i + r), padded_most);
       max[r] = sums.max;
@@ -73,13 +77,13 @@ void attention(const AttentionForward& f, std::span<const Segment> segments) {
     for (int64_t task = begin; task < end; ++task) {
       const Segment& s = segments[static_cast<size_t>(task / p.kv_heads)];
       const int64_t kv_head = task % p.kv_heads, padded_keys = round_up(s.k_len);
-      const auto [keys, values, scores, factors] =
-          scratch.take<4>({dim * padded_keys, s.k_len * padded_dim, kQueryBlock * padded_keys,
-                           p.dropout.active() ? DropoutTile::kQueries * padded_keys : 0});
+      const auto [keys, values, scores, factors, biases] =
+          scratch.take<5>({dim * padded_keys, s.k_len * padded_dim, kQueryBlock * padded_keys,
+                           p.dropout.active() ? DropoutTile::kQueries * padded_keys : 0, BiasRows::size(p.bias, s)});
       stage_transposed(f.k.row<float>(s.k_begin) + kv_head * dim, f.k.row_stride, s.k_len, dim, padded_keys, keys);
       stage(f.v.row<float>(s.k_begin) + kv_head * dim, f.v.row_stride, s.k_len, dim, padded_dim, values);
       for (int h = 0; h < group; ++h)
-        attend_head(f, s, static_cast<int>(kv_head) * group + h, {keys, values, scores, factors});
+        attend_head(f, s, static_cast<int>(kv_head) * group + h, {keys, values, scores, factors, biases});
     }
   });
 }
@@ -92,8 +96,12 @@ void attention_probabilities(const TensorView& q, const TensorView& k, const Seg
   stage_transposed(k.row<float>(s.k_begin) + kv_head * dim, k.row_stride, s.k_len, dim, padded_keys, keys.data());
   multiply_small({q.row<float>(s.q_begin) + head * dim, q.row_stride, 1}, s.q_len, keys.data(), padded_keys, dim,
                  scores.data(), padded_keys, padded_keys, p.scale, false);
+  std::vector<float> bias_memory(static_cast<size_t>(BiasRows::size(p.bias, s)));
+  const BiasRows biases(p.bias, s, bias_memory.data());
+  if (p.bias.table) biases.load(head);
   for (int64_t i = 0; i < s.q_len; ++i) {
     float* row = scores.data() + i * padded_keys;
+    if (p.bias.table) add_row(biases.row(i), padded_keys, row);
     softmax_scores(row, visible_keys(s, p.causal, i), padded_keys);
     std::copy_n(row, s.k_len, probabilities.row<float>(i));
   }

@@ -16,7 +16,7 @@ struct AttentionBackward {
   TensorView q, k, v, y, lse, dy;
   AttentionParams params;
   bool accumulate;
-  TensorView dq, dk, dv;
+  TensorView dq, dk, dv, dbias;
 };
 
 struct AttentionCached {

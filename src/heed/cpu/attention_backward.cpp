@@ -2,7 +2,8 @@
 //
 // With p = exp(scale q k^T - lse), m the dropout factors, o = (m p) v and delta = sum(o do) over head_dim:
 //   dv = (m p)^T do;  dp = m (do v^T);  ds = p (dp - delta);  dq = scale ds k;  dk = scale ds^T q
-// (Dao et al. 2022, appendix B.4). Segments must not share keys: each writes the gradients of its own.
+// (Dao et al. 2022, appendix B.4). A bias gets the sum of ds over the scores that it was added to. Segments must not
+// share keys: each writes the gradients of its own.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "heed/cpu/attention_backward.cpp"
 #include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
@@ -18,7 +19,7 @@ namespace heed::cpu::HWY_NAMESPACE {
 // The scratch of one head of one segment. Keys and values as [H][Tp] for products with rows of queries, keys as [T][Hp]
 // for dq; q and dy of a block as [queries][Hp]; dk and dv as [T][Hp], summed over the heads that share them.
 struct Buffers {
-  float *keys_t, *values_t, *keys, *queries, *dy, *p, *dp, *dk, *dv, *factors;
+  float *keys_t, *values_t, *keys, *queries, *dy, *p, *dp, *dk, *dv, *factors, *biases, *dbiases;
 };
 
 // p = exp(s - lse), zero beyond the n visible keys; dp gets p (m dp - delta), p gets m p. factors: m, or nullptr for
@@ -48,8 +49,13 @@ HWY_INLINE float dot(const float* a, const float* b, int64_t n) {
   return sum_lanes(sum);
 }
 
-HWY_INLINE void backward_head(const AttentionBackward& b, const Segment& s, int head, const Buffers& m) {
+HWY_INLINE void backward_head(const AttentionBackward& b, const Segment& s, int head, const Buffers& m, float* dbias) {
   const AttentionParams& p = b.params;
+  const BiasRows biases(p.bias, s, m.biases), dbiases(p.bias, s, m.dbiases);
+  if (p.bias.table) {
+    biases.load(head);
+    dbiases.clear();
+  }
   const int64_t dim = p.head_dim, padded_dim = round_up(dim), padded_keys = round_up(s.k_len);
   for (int64_t i = 0; i < s.q_len; i += kQueryBlock) {
     const int64_t queries = std::min(kQueryBlock, s.q_len - i), row = s.q_begin + i;
@@ -69,8 +75,10 @@ HWY_INLINE void backward_head(const AttentionBackward& b, const Segment& s, int 
           DropoutTile::draw(p.dropout, s, head, query / DropoutTile::kQueries, padded_most, m.factors);
         factors = m.factors + in_block * padded_most;
       }
+      if (p.bias.table) add_row(biases.row(i + r), padded_most, m.p + r * padded_keys);
       score_gradient_row(factors, visible_keys(s, p.causal, i + r), padded_most, b.lse.row<float>(row + r)[head], delta,
                          m.p + r * padded_keys, m.dp + r * padded_keys);
+      if (p.bias.table) add_row(m.dp + r * padded_keys, padded_most, dbiases.row(i + r));
     }
     float* dq = b.dq.row<float>(row) + head * dim;
     multiply_small({m.dp, padded_keys, 1}, queries, m.keys, padded_dim, most, dq, b.dq.row_stride, dim, p.scale,
@@ -79,6 +87,7 @@ HWY_INLINE void backward_head(const AttentionBackward& b, const Segment& s, int 
                    true);
     multiply_small({m.p, 1, padded_keys}, most, m.dy, padded_dim, queries, m.dv, padded_dim, padded_dim, 1, true);
   }
+  if (p.bias.table) dbiases.unload(head, dbias);
 }
 
 // Scratch [T][Hp] into the rows of a gradient.
@@ -104,16 +113,18 @@ void attention_backward(const AttentionBackward& b, std::span<const Segment> seg
       const int64_t kv_head = task % p.kv_heads, padded_keys = round_up(s.k_len), offset = kv_head * dim;
       const int64_t by_key = s.k_len * padded_dim, by_dim = dim * padded_keys;
       const int64_t by_query = kQueryBlock * padded_dim, scores = kQueryBlock * padded_keys;
-      const auto [keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv, factors] =
-          scratch.take<10>({by_dim, by_dim, by_key, by_query, by_query, scores, scores, by_key, by_key,
-                            p.dropout.active() ? DropoutTile::kQueries * padded_keys : 0});
-      const Buffers m{keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv, factors};
+      const int64_t bias_size = BiasRows::size(p.bias, s);
+      const auto [keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv, factors, biases, dbiases] =
+          scratch.take<12>({by_dim, by_dim, by_key, by_query, by_query, scores, scores, by_key, by_key,
+                            p.dropout.active() ? DropoutTile::kQueries * padded_keys : 0, bias_size, bias_size});
+      const Buffers m{keys_t, values_t, keys, queries, dy, prob, dprob, dk, dv, factors, biases, dbiases};
+      float* dbias = b.dbias ? b.dbias.row<float>(task / p.kv_heads) : nullptr;
       stage_transposed(b.k.row<float>(s.k_begin) + offset, b.k.row_stride, s.k_len, dim, padded_keys, keys_t);
       stage_transposed(b.v.row<float>(s.k_begin) + offset, b.v.row_stride, s.k_len, dim, padded_keys, values_t);
       stage(b.k.row<float>(s.k_begin) + offset, b.k.row_stride, s.k_len, dim, padded_dim, keys);
       std::fill_n(dk, by_key, 0.0f);
       std::fill_n(dv, by_key, 0.0f);
-      for (int h = 0; h < group; ++h) backward_head(b, s, static_cast<int>(kv_head) * group + h, m);
+      for (int h = 0; h < group; ++h) backward_head(b, s, static_cast<int>(kv_head) * group + h, m, dbias);
       unstage(dk, padded_dim, s.k_len, dim, b.accumulate, b.dk.row<float>(s.k_begin) + offset, b.dk.row_stride);
       unstage(dv, padded_dim, s.k_len, dim, b.accumulate, b.dv.row<float>(s.k_begin) + offset, b.dv.row_stride);
     }
@@ -132,8 +143,8 @@ HWY_EXPORT(attention_backward);
 void CpuBackend::attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
                                     const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
                                     const AttentionParams& params, bool accumulate, const TensorView& dq,
-                                    const TensorView& dk, const TensorView& dv) {
-  HWY_DYNAMIC_DISPATCH(attention_backward)({q, k, v, y, lse, dy, params, accumulate, dq, dk, dv}, segments);
+                                    const TensorView& dk, const TensorView& dv, const TensorView& dbias) {
+  HWY_DYNAMIC_DISPATCH(attention_backward)({q, k, v, y, lse, dy, params, accumulate, dq, dk, dv, dbias}, segments);
 }
 
 }  // namespace heed::cpu

@@ -17,6 +17,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 
+HWY_INLINE void add_biases(const DistanceBias& bias, int64_t heads, int64_t keys, int64_t padded, float* scores) {
+  for (int64_t t = 0; t < keys; ++t) {
+    const float* row = bias.table.row<float>(bias.reach() + std::max(t - (keys - 1), -bias.reach()));
+    for (int64_t h = 0; h < heads; ++h) scores[h * padded + t] += row[h];
+  }
+}
+
 // One row of queries, all heads: scores [heads][padded keys].
 HWY_INLINE void attend_row(const AttentionCached& f, int64_t row, float* scores) {
   const FloatTag d;
@@ -34,6 +41,7 @@ HWY_INLINE void attend_row(const AttentionCached& f, int64_t row, float* scores)
       scores[h * padded + t] = p.scale * sum_lanes(sum);
     }
   }
+  if (p.bias.table) add_biases(p.bias, p.heads, keys, padded, scores);
   float* y = f.y.row<float>(row);
   for (int64_t h = 0; h < p.heads; ++h) {
     softmax_scores(scores + h * padded, keys, padded);

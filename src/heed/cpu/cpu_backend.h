@@ -63,7 +63,7 @@ class CpuBackend final : public Backend {
   void attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
                           const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
                           const AttentionParams& params, bool accumulate, const TensorView& dq, const TensorView& dk,
-                          const TensorView& dv) override;
+                          const TensorView& dv, const TensorView& dbias) override;
   void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
                         std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
                         const AttentionParams& params, const TensorView& y) override;

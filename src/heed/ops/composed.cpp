@@ -36,10 +36,25 @@ Tensor dropout_factors(const Dropout& spec, const Segment& s, int head) {
   return Tensor::from(factors, {s.q_len, s.k_len});
 }
 
+// The biases of one head's scores [time_q, time_k], looked up one by one.
+Tensor biases(const Tensor& table, const Segment& s, int head) {
+  const int32_t reach = static_cast<int32_t>(table.dim(0)) / 2;
+  auto places = std::make_shared<TokenRows>();
+  std::vector<int32_t> rows;
+  for (int32_t i = 0; i < s.q_len; ++i)
+    for (int32_t j = 0; j < s.k_len; ++j) rows.push_back(reach + std::clamp(j - s.q_offset - i, -reach, reach));
+  places->position.resize(rows.size());
+  places->example.resize(rows.size());
+  Tensor one_head = Tensor::zeros({table.dim(1), 1});
+  one_head.data<float>()[head] = 1;
+  const Tensor found = embedding(Tensor::from(rows, {places->tokens()}), table, 1, places, {}, {});
+  return matmul(found, one_head).reshape({s.q_len, s.k_len});
+}
+
 }  // namespace
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
-                 const AttentionParams& p) {
+                 const AttentionParams& p, const Tensor& bias) {
   const int group = p.heads / p.kv_heads;
   std::vector<Tensor> sentences;
   for (const Segment& s : *segments) {
@@ -53,7 +68,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
         return x.slice_rows(begin, length).slice_columns(head * p.head_dim, p.head_dim);
       };
       const Tensor scores = matmul(part(q, s.q_begin, s.q_len, h), part(k, s.k_begin, s.k_len, h / group), false, true);
-      const Tensor masked = add(scale(scores, p.scale), Tensor::from(mask, {s.q_len, s.k_len}));  // [time_q, time_k]
+      Tensor masked = add(scale(scores, p.scale), Tensor::from(mask, {s.q_len, s.k_len}));  // [time_q, time_k]
+      if (bias.defined()) masked = add(masked, biases(bias, s, h));
       Tensor probabilities = softmax(masked);
       if (p.dropout.active()) probabilities = multiply(probabilities, dropout_factors(p.dropout, s, h));
       heads.push_back(matmul(probabilities, part(v, s.k_begin, s.k_len, h / group)));  // [time_q, head_dim]

@@ -29,10 +29,11 @@ struct AddNormResult {
 };
 AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& dropout, const NormWeights& weights);
 
-// softmax(scale q k^T) v for each segment and head (Vaswani et al. 2017, equation 1 and section 3.2.2).
-// q [tokens_q, heads * head_dim]; k, v [tokens_k, kv_heads * head_dim]; result like q.
+// softmax(scale q k^T + bias) v for each segment and head (Vaswani et al. 2017, equation 1 and section 3.2.2).
+// q [tokens_q, heads * head_dim]; k, v [tokens_k, kv_heads * head_dim]; result like q. bias: the table of a
+// DistanceBias, which stands in for the one of `params`; undefined: none.
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
-                 const AttentionParams& params);
+                 const AttentionParams& params, const Tensor& bias = {});
 
 // dropout(scale table[ids] + positions[position]) (section 3.4 and 3.5): ids i32 [tokens] -> [tokens, model]. positions
 // [longest, model] or undefined. Rows with id `padding` give the table no gradient.
