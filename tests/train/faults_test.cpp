@@ -28,10 +28,17 @@ using testing::Recorder;
 using testing::ToyTask;
 
 constexpr const char* kChildFolder = "HEED_TRAIN_CHILD";
-constexpr int64_t kSteps = 300;
+
+// How often the training is killed: HEED_FAULT_KILLS for a long run, of correspondingly more steps.
+int kills_wanted() {
+  const char* wanted = std::getenv("HEED_FAULT_KILLS");
+  return wanted ? std::atoi(wanted) : 8;
+}
+
+int64_t steps() { return std::max(300, 40 * kills_wanted()); }
 
 TrainOptions child_options(const fs::path& output) {
-  TrainOptions options = testing::toy_training(kSteps);
+  TrainOptions options = testing::toy_training(steps());
   options.output = output;
   options.resume = true;
   options.save_every = 5;
@@ -81,10 +88,10 @@ TEST(TrainFaults, KilledAtAnyInstantItGoesOnBitForBit) {
   testing::TemporaryFolder folder;
   train_child(folder / "whole");
   const auto expected = logged_losses(folder / "whole");
-  ASSERT_EQ(expected.size(), static_cast<size_t>(kSteps));
+  ASSERT_EQ(expected.size(), static_cast<size_t>(steps()));
   Random random(20240601);
   int kills = 0;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < kills_wanted(); ++i) {
     const pid_t child = start_child(folder / "m");
     std::this_thread::sleep_for(std::chrono::milliseconds(20 + random.below(250)));
     ::kill(child, SIGKILL);
@@ -100,6 +107,8 @@ TEST(TrainFaults, KilledAtAnyInstantItGoesOnBitForBit) {
     }
   }
   EXPECT_GE(kills, 1);
+  RecordProperty("kills", kills);
+  std::printf("killed %d times\n", kills);
   train_child(folder / "m");
   EXPECT_EQ(logged_losses(folder / "m"), expected);
   EXPECT_EQ(read_file(folder / "m/model.safetensors"), read_file(folder / "whole/model.safetensors"));
