@@ -102,6 +102,25 @@ TEST(Attention, JointProjectionGivesJointGradient) {
   run({"joint attention", {{8, 24}}, joint(&ops::attention), joint(&ops::composed::attention)});
 }
 
+// Trailing rows that ask but are not seen, as padding whose outputs count: their keys and values get no gradient, also
+// where nobody wrote one before.
+TEST(Attention, RowsThatNobodySees) {
+  const AttentionParams p{2, 2, 4, 0.5f, false, {}};
+  const auto segments =
+      std::make_shared<const std::vector<Segment>>(std::vector<Segment>{{0, 5, 0, 3, 0, 0}, {5, 3, 5, 3, 0, 1}});
+  const auto on_parts = [=](auto function) {
+    return [=](const std::vector<Tensor>& x) { return function(x[0], x[1], x[2], segments, p, Tensor()); };
+  };
+  run({"unseen keys", {{8, 8}, {8, 8}, {8, 8}}, on_parts(&ops::attention), on_parts(&ops::composed::attention)});
+  const auto joint = [=](auto function) {
+    return [=](const std::vector<Tensor>& x) {
+      return function(x[0].slice_columns(0, 8), x[0].slice_columns(8, 8), x[0].slice_columns(16, 8), segments, p,
+                      Tensor());
+    };
+  };
+  run({"unseen keys, joint", {{8, 24}}, joint(&ops::attention), joint(&ops::composed::attention)});
+}
+
 // One query at a time over a cache that a table permutes, against causal attention over the whole sequence.
 TEST(Attention, CachedEqualsCausal) {
   constexpr int64_t kTime = 21;

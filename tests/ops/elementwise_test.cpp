@@ -38,7 +38,8 @@ TEST(Elementwise, ActivationsFollowTheirDefinitions) {
   expect(Activation::kGelu, [](double v) { return v * 0.5 * (1 + std::erf(v / std::sqrt(2.0))); });
   expect(Activation::kGeluTanh,
          [](double v) { return 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))); });
-  for (const auto kind : {Activation::kGelu, Activation::kGeluTanh, Activation::kSilu})
+  expect(Activation::kTanh, [](double v) { return std::tanh(v); });
+  for (const auto kind : {Activation::kGelu, Activation::kGeluTanh, Activation::kSilu, Activation::kTanh})
     run({"activation", {{3, 19}}, [=](const auto& t) { return ops::activation(t[0], kind); }, {}});
 }
 

@@ -26,6 +26,19 @@ TEST(LinearCrossEntropy, MatchesComposed) {
   }
 }
 
+// Against the weight with one more input, which is 1 for all tokens.
+TEST(LinearCrossEntropy, BiasAndItsGradient) {
+  const Tensor targets = Tensor::from(std::vector<int32_t>{3, -100, 0, 10, 3}, {5});
+  run({"cross entropy with a bias",
+       {{5, 7}, {11, 7}, {11}},
+       [=](const auto& x) { return ops::linear_cross_entropy(x[0], ops::Weight(x[1]), x[2], targets, 0.1f, 2.5).loss; },
+       [=](const auto& x) {
+         const Tensor wider = ops::concatenate_columns({x[0], Tensor::full({5, 1}, 1)});
+         const Tensor w = ops::concatenate_columns({x[1], x[2].reshape({11, 1})});
+         return ops::composed::linear_cross_entropy(wider, ops::Weight(w), targets, 0.1f, 2.5);
+       }});
+}
+
 // More rows than one chunk of logits holds.
 TEST(LinearCrossEntropy, ChunksAddUp) {
   const int64_t tokens = 100, vocab = 60000, model = 4;

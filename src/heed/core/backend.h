@@ -16,7 +16,7 @@
 
 namespace heed {
 
-enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh, kSilu };
+enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh, kSilu, kTanh };
 enum class NormKind : uint8_t { kLayer, kRms };
 
 // Random zeros with probability `rate`, the rest scaled by 1 / (1 - rate). The bit of channel c in row r is a pure

@@ -69,6 +69,7 @@ HWY_INLINE FloatVec activate(FloatVec x) {
   const FloatVec half = hn::Set(d, 0.5f);
   if constexpr (kKind == Activation::kRelu) return hn::Max(x, hn::Zero(d));
   if constexpr (kKind == Activation::kSilu) return hn::Mul(x, sigmoid(x));
+  if constexpr (kKind == Activation::kTanh) return hn::Tanh(d, x);
   if constexpr (kKind == Activation::kGelu) {
     return hn::Mul(hn::Mul(half, x), hn::Add(hn::Set(d, 1.0f), erf(hn::Mul(x, hn::Set(d, 0.7071067812f)))));
   }
@@ -84,6 +85,10 @@ HWY_INLINE FloatVec activation_slope(FloatVec x) {
   const FloatTag d;
   const FloatVec one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
   if constexpr (kKind == Activation::kRelu) return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), one);
+  if constexpr (kKind == Activation::kTanh) {
+    const FloatVec t = hn::Tanh(d, x);
+    return hn::NegMulAdd(t, t, one);
+  }
   if constexpr (kKind == Activation::kSilu) {
     const FloatVec s = sigmoid(x);  // s + x s (1 - s)
     return hn::MulAdd(hn::Mul(x, s), hn::Sub(one, s), s);
@@ -111,6 +116,7 @@ HWY_INLINE void with_activation(Activation kind, const F& f) {
     case Activation::kGelu: return f(std::integral_constant<Activation, Activation::kGelu>());
     case Activation::kGeluTanh: return f(std::integral_constant<Activation, Activation::kGeluTanh>());
     case Activation::kSilu: return f(std::integral_constant<Activation, Activation::kSilu>());
+    case Activation::kTanh: return f(std::integral_constant<Activation, Activation::kTanh>());
   }
 }
 

@@ -36,12 +36,15 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
   record(y, {&q, &k, &v, &bias}, [q, k, v, bias, lse, segments, params, output](const Tensor& dy) {
     // q, k and v may need different treatment (one written before, one a constant): make them alike.
     auto slots = grad_slots({&q, &k, &v});
+    // Keys that no segment has are not written by the kernel.
+    int64_t covered = 0;
+    for (const Segment& s : *segments) covered += s.k_len;
     const bool alike = slots[0].accumulate == slots[1].accumulate && slots[1].accumulate == slots[2].accumulate;
     Backend& on = backend(dy.device());
     for (size_t i = 0; i < 3; ++i) {
       const Tensor& x = i == 0 ? q : i == 1 ? k : v;
       if (!slots[i]) slots[i].dx = Tensor::zeros(x.shape(), DType::kF32, x.device());
-      else if (!alike && !slots[i].accumulate) on.fill(slots[i].view(), 0);
+      else if ((!alike || covered < k.dim(0)) && !slots[i].accumulate) on.fill(slots[i].view(), 0);
     }
     const Tensor parts =
         bias.defined() ? Tensor::empty({static_cast<int64_t>(segments->size()), bias.numel()}) : Tensor();

@@ -38,10 +38,11 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   }
   const Tensor& master = w.master();
   Backend& on = backend(x.device());
-  const bool grad = needs_grad({&x, &master});
+  const bool grad = needs_grad({&x, &master, &bias});
   const Chunks c = make_chunks(tokens, vocab, x.device());
   const Tensor dx = grad ? Tensor::empty(x.shape(), DType::kF32, x.device()) : Tensor();
   const Tensor dw = grad ? Tensor::empty(master.shape(), DType::kF32, x.device()) : Tensor();
+  const Tensor dbias = needs_grad({&bias}) ? Tensor::zeros(bias.shape(), DType::kF32, x.device()) : Tensor();
   // The weight as [model, vocab]: the fastest layout for the forward product, once for all chunks.
   Tensor turned;
   if (grad && !w.transposed()) {
@@ -57,20 +58,25 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
     on.cross_entropy(logits, targets.slice_rows(r, n).view(), smoothing, c.losses.slice_rows(r, n).view(),
                      c.nll.slice_rows(r, n).view(), grad ? logits : TensorView());
     if (!grad) continue;
-    // dx = dlogits w;  dw = dlogits^T x
+    // dx = dlogits w;  dw = dlogits^T x;  dbias = sum of dlogits over rows
     on.gemm(logits, false, master.view(), w.transposed(), 1, false, dx.slice_rows(r, n).view());
     if (w.transposed()) on.gemm(rows, true, logits, false, 1, r > 0, dw.view());
     else on.gemm(logits, true, rows, false, 1, r > 0, dw.view());
+    if (dbias.defined()) on.column_sum(logits, true, dbias.view());
   }
   result.loss_sum = on.sum(c.losses.view());
   result.nll_sum = on.sum(c.nll.view());
   result.nll = c.nll;
   result.loss = Tensor::full({1}, result.loss_sum / divisor, DType::kF32, x.device());
   if (grad && tokens == 0) on.fill(dw.view(), 0);
-  record(result.loss, {&x, &master}, [x, master, dx, dw, divisor](const Tensor& dloss) {
+  record(result.loss, {&x, &master, &bias}, [x, master, bias, dx, dw, dbias, divisor](const Tensor& dloss) {
     const auto factor = static_cast<float>(dloss.item() / divisor);
-    if (auto slot = grad_slot(x)) backend(x.device()).scale(dx.view(), factor, slot.accumulate, slot.view());
-    if (auto slot = grad_slot(master)) backend(x.device()).scale(dw.view(), factor, slot.accumulate, slot.view());
+    const auto give = [&](const Tensor& to, const Tensor& found) {
+      if (auto slot = grad_slot(to)) backend(to.device()).scale(found.view(), factor, slot.accumulate, slot.view());
+    };
+    give(x, dx);
+    give(master, dw);
+    give(bias, dbias);
   });
   return result;
 }

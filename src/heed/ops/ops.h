@@ -29,7 +29,8 @@ struct AddNormResult {
 };
 AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& dropout, const NormWeights& weights);
 
-// softmax(scale q k^T + bias) v for each segment and head (Vaswani et al. 2017, equation 1 and section 3.2.2).
+// softmax(scale q k^T + bias) v for each segment and head (Vaswani et al. 2017, equation 1 and section 3.2.2). Every
+// query belongs to one segment; keys that belong to none are seen by nobody.
 // q [tokens_q, heads * head_dim]; k, v [tokens_k, kv_heads * head_dim]; result like q. bias: the table of a
 // DistanceBias, which stands in for the one of `params`; undefined: none.
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
@@ -41,7 +42,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const Toke
                  const DropoutSite& dropout, int32_t padding = -1);
 
 // The loss of predicting `targets` (i32 [tokens], -100: none) from x [tokens, model] through w [vocab, model] and bias
-// (a constant; undefined: none), with label smoothing (Szegedy et al. 2016). The logits exist only a chunk at a time.
+// (undefined: none), with label smoothing (Szegedy et al. 2016). The logits exist only a chunk at a time.
 struct CrossEntropyResult {
   Tensor loss;          // sum of smoothed losses / divisor, one element
   double loss_sum = 0;  // of smoothed losses
@@ -51,6 +52,25 @@ struct CrossEntropyResult {
 };
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
                                         float smoothing, double divisor);
+
+// --- losses of small heads
+// --------------------------------------------------------------------------------------------
+
+struct LossResult {
+  Tensor loss;          // sum of losses / divisor, one element
+  double loss_sum = 0;  // before the division
+  int64_t targets = 0;  // that gave a loss
+};
+// Cross entropy of each row of logits [rows, classes] with its class: i32 [rows], -100: none.
+LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor);
+// Of independent yes-or-no questions, the probability of yes being sigmoid(logits): values [rows, labels] in [0, 1].
+LossResult binary_cross_entropy(const Tensor& logits, const Tensor& values, double divisor);
+// (x - values)^2, the same shape.
+LossResult squared_error(const Tensor& x, const Tensor& values, double divisor);
+// Where a span begins and ends in each row of a ragged batch: logits [tokens, 2] compete within their row. The loss of
+// a row is the mean of both; a place outside the row gives none. targets: rows that gave a loss.
+LossResult span_cross_entropy(const Tensor& logits, std::span<const int32_t> offsets, std::span<const int32_t> begins,
+                              std::span<const int32_t> ends, double divisor);
 
 // --- elementary operations
 // --------------------------------------------------------------------------------------------
