@@ -39,6 +39,9 @@ struct Summary {
 };
 Summary summarise(std::vector<double> seconds);
 
+// Seconds of processor time that the process has taken, in all threads: what a busy machine disturbs least.
+double cpu_seconds();
+
 // The most memory that the process has held, in bytes.
 uint64_t peak_memory();
 

@@ -39,10 +39,11 @@ int run_bench_train(Command& command) {
   nn::ParameterStore& parameters = model->parameters();
   optim::Adam adam(parameters, {0, 0.9f, 0.98f, 1e-9f, 0, true, 1, 0});
   const auto tokens = static_cast<double>(batch.target.tokens());
-  std::vector<double> step_times, forward_times, backward_times;
+  std::vector<double> step_times, forward_times, backward_times, cpu_times;
   float loss = 0;
   for (int i = 0; i < warm_up + steps; ++i) {
     const auto begin = std::chrono::steady_clock::now();
+    const double cpu_begin = cpu_seconds();
     parameters.clear_gradients();
     const auto result = model->loss(batch, {smoothing, tokens, {true, static_cast<uint64_t>(i), nullptr}});
     const double forward = seconds_since(begin);
@@ -54,6 +55,7 @@ int run_bench_train(Command& command) {
     loss = result.loss.item();
     if (i < warm_up) continue;
     step_times.push_back(seconds_since(begin));
+    cpu_times.push_back(cpu_seconds() - cpu_begin);
     forward_times.push_back(forward);
     backward_times.push_back(both - forward);
   }
@@ -73,6 +75,7 @@ int run_bench_train(Command& command) {
                     {"ms_max", step.high * 1e3},
                     {"forward_ms", summarise(forward_times).median * 1e3},
                     {"backward_ms", summarise(backward_times).median * 1e3},
+                    {"cpu_ms_min", summarise(cpu_times).low * 1e3},
                     {"gflop", operations / 1e9},
                     {"share_of_floor", floor / step.median},
                     {"peak_bytes", peak_memory()},

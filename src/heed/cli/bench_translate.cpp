@@ -30,11 +30,13 @@ int run_bench_translate(Command& command) {
   options.max_new_tokens = options.min_new_tokens = new_tokens > 0 ? new_tokens : bench.length();
   options.eos = {model->eos_id()};
   options.ignore_eos = true;
-  std::vector<double> times;
+  std::vector<double> times, cpu_times;
   for (int i = 0; i <= runs; ++i) {
     const auto begin = std::chrono::steady_clock::now();
+    const double cpu_begin = cpu_seconds();
     const auto result = decode::decode_batch(*model, sources, options);
     if (i > 0) times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    if (i > 0) cpu_times.push_back(cpu_seconds() - cpu_begin);
     check(result.size() == static_cast<size_t>(sources.rows()), "decoding lost sentences");
   }
   const Summary run = summarise(times);
@@ -49,6 +51,7 @@ int run_bench_translate(Command& command) {
                     {"ms", run.median * 1e3},
                     {"ms_min", run.low * 1e3},
                     {"ms_max", run.high * 1e3},
+                    {"cpu_ms_min", summarise(cpu_times).low * 1e3},
                     {"ms_per_step", run.median * 1e3 / options.max_new_tokens},
                     {"tokens_per_s", tokens / run.median},
                     {"sentences_per_s", sources.rows() / run.median},

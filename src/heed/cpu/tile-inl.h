@@ -36,11 +36,24 @@ struct MatrixA {
   int64_t row_stride, k_stride;
 };
 
+// Memory that a tile asks for while it computes: two cache lines at each step of its depth loop, `from` and
+// `from + second`. A step of 0 asks for the same again, which costs nothing.
+struct Prefetch {
+  const float* from = nullptr;
+  int64_t step = 0, second = 0;  // in floats
+  HWY_INLINE void next() {
+    __builtin_prefetch(from, 0, 2);  // into the second-level cache
+    __builtin_prefetch(from + second, 0, 2);
+    from += step;
+  }
+};
+
 // Writes or adds one tile: kRows rows, kVecs vectors, the last cut to `columns`. `epilogue(row, vector index, value)`
 // turns the accumulated sum into what is stored (bias, activation, scale).
-template <int kRows, int kVecs, class Epilogue>
+template <int kRows, int kVecs, bool kFetch = false, class Epilogue>
 HWY_INLINE void tile(MatrixA a, const float* HWY_RESTRICT b, int64_t b_stride, int64_t depth, float* HWY_RESTRICT c,
-                     int64_t c_stride, int64_t columns, bool accumulate, const Epilogue& epilogue) {
+                     int64_t c_stride, int64_t columns, bool accumulate, const Epilogue& epilogue,
+                     Prefetch ahead = {}) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   V acc[kRows][kVecs];
@@ -51,6 +64,7 @@ HWY_INLINE void tile(MatrixA a, const float* HWY_RESTRICT b, int64_t b_stride, i
   const float* ak = a.data;
   for (int64_t k = 0; k < depth; ++k, b += b_stride, ak += a.k_stride) {
     V bv[kVecs];
+    if constexpr (kFetch) ahead.next();
 #pragma GCC unroll 8
     for (int v = 0; v < kVecs; ++v) bv[v] = hn::LoadU(d, b + v * lanes);
 #pragma GCC unroll 16
@@ -81,14 +95,16 @@ HWY_INLINE void tile(MatrixA a, const float* HWY_RESTRICT b, int64_t b_stride, i
 }
 
 // Calls tile<rows, kVecs> for a run-time number of rows in [1, kTileRows].
-template <int kVecs, int kRows = kTileRows, class Epilogue>
+template <int kVecs, int kRows = kTileRows, bool kFetch = false, class Epilogue>
 HWY_INLINE void tile_rows(int64_t rows, MatrixA a, const float* b, int64_t b_stride, int64_t depth, float* c,
-                          int64_t c_stride, int64_t columns, bool accumulate, const Epilogue& epilogue) {
+                          int64_t c_stride, int64_t columns, bool accumulate, const Epilogue& epilogue,
+                          Prefetch ahead = {}) {
   if constexpr (kRows > 1) {
     if (rows < kRows)
-      return tile_rows<kVecs, kRows - 1>(rows, a, b, b_stride, depth, c, c_stride, columns, accumulate, epilogue);
+      return tile_rows<kVecs, kRows - 1, kFetch>(rows, a, b, b_stride, depth, c, c_stride, columns, accumulate,
+                                                 epilogue, ahead);
   }
-  tile<kRows, kVecs>(a, b, b_stride, depth, c, c_stride, columns, accumulate, epilogue);
+  tile<kRows, kVecs, kFetch>(a, b, b_stride, depth, c, c_stride, columns, accumulate, epilogue, ahead);
 }
 
 }  // namespace heed::cpu::HWY_NAMESPACE
