@@ -7,6 +7,8 @@ decoded.json   for each file: size, SHA-256 (16 digits) of Image.open(f).convert
                also turns it upright), or null if Pillow refuses it. Names that begin with "shared/" are below SHARED_FOLDER.
 processed.json for pairs of file and preprocessor_config.json: size, SHA-256 of the resized and cropped pixels
                [height, width, 3], and of the float32 pixel values [3, height, width] of ViTImageProcessorPil.
+classified.json scores that tests/golden/models/vit_no_qkv_bias gives some of the files: as it is (several labels), and as
+               it would be if its configuration asked for one label.
 """
 import hashlib
 import io
@@ -19,6 +21,7 @@ import zlib
 
 import numpy
 import PIL
+import torch
 import transformers
 from PIL import Image
 from PIL.ImageOps import exif_transpose
@@ -160,6 +163,20 @@ def processed(path, config):
             "rgb_sha256": sha256(cropped.transpose(1, 2, 0)), "values_sha256": sha256(values)}
 
 
+def classified(folder):
+    """As transformers' pipeline "image-classification" scores the files."""
+    path = folder.parent / "models/vit_no_qkv_bias"
+    config = {"image_processor_type": "ViTImageProcessor", "size": 12, "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+    processor = ViTImageProcessorPil.from_dict(dict(config))
+    model = transformers.ViTForImageClassification.from_pretrained(path, dtype=torch.float32)
+    result = {"config": config, "files": {}}
+    for name in ("rgb.png", "wide.png", "tall.png", "alpha.png", "orientation_6.jpg", "cmyk.jpg", "grey.jpg"):
+        with torch.no_grad():
+            logits = model(**processor(load_image(str(folder / name)), return_tensors="pt")).logits[0]
+        result["files"][name] = {"several": logits.sigmoid().tolist(), "one": logits.softmax(0).tolist()}
+    return result
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,6 +201,7 @@ def main():
                 cases.append({"file": name, "config": config, "height": 0, "width": 0})
     (folder / "processed.json").write_text(
         json.dumps({"made_with": made_with, "cases": cases}, separators=(",", ":")).replace('},{"file"', '},\n{"file"') + "\n")
+    (folder / "classified.json").write_text(json.dumps({"made_with": made_with, **classified(folder)}, indent=0) + "\n")
 
 
 main()

@@ -10,6 +10,7 @@ int run_train_translation(Command& command);
 int run_translate(Command& command);
 int run_score(Command& command);
 int run_evaluate_translation(Command& command);
+int run_classify_image(Command& command);
 int run_metric_bleu(Command& command);
 int run_metric_chrf(Command& command);
 int run_tokenizer_train(Command& command);

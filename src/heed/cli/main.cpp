@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
       {"translate", "translate lines of text", &run_translate},
       {"score", "log-probabilities of given translations", &run_score},
       {"evaluate translation", "translate a test set and score it", &run_evaluate_translation},
+      {"classify-image", "labels of images", &run_classify_image},
       {"metric bleu", "BLEU of given translations", &run_metric_bleu},
       {"metric chrf", "chrF of given translations", &run_metric_chrf},
       {"tokenizer train", "train a SentencePiece model on text", &run_tokenizer_train},

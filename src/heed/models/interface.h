@@ -172,16 +172,34 @@ class EncoderModel : public Model {
   using Model::Model;
 };
 
-// A vision Transformer. Pixels are f32 [images, channels, height, width], preprocessed.
+// Images, preprocessed.
+struct ImageBatch {
+  Tensor pixels;                   // f32 [images, channels, height, width]
+  std::vector<uint32_t> examples;  // names the images for dropout; empty: 0, 1, 2, …
+
+  ImageBatch() = default;
+  ImageBatch(Tensor values, std::vector<uint32_t> names = {}) : pixels(std::move(values)), examples(std::move(names)) {}
+};
+
+struct ImageShape {
+  int channels = 0, height = 0, width = 0;
+};
+
+// A vision Transformer. Each image is a row of tokens, the first of which stands for the whole. Images of another shape
+// than image_shape() are a ShapeError.
 class ImageModel : public Model {
  public:
   static constexpr const char* kKind = "an image model";
-  virtual Problem problem() const = 0;
-  virtual const std::vector<std::string>& labels() const = 0;
-  virtual Tensor hidden(const Tensor& pixels, const nn::Pass& pass) const = 0;  // [images * tokens, model]
-  virtual Tensor logits(const Tensor& pixels, const nn::Pass& pass) const = 0;  // [images, labels]
+  virtual ImageShape image_shape() const = 0;
+  virtual Problem problem() const = 0;                                             // of the classification head
+  virtual const std::vector<std::string>& labels() const = 0;                      // by class; empty: there is no head
+  virtual Tensor hidden(const ImageBatch& batch, const nn::Pass& pass) const = 0;  // [images * tokens, model]
+  // One vector per image [images, model] from those; undefined if the model has no pooler.
+  virtual Tensor pooled(const Tensor& hidden) const = 0;
+  // [images, labels]. UsageError without a head.
+  virtual Tensor logits(const ImageBatch& batch, const nn::Pass& pass) const = 0;
   // `classes` or `values` of the targets, a row per image.
-  virtual HeadLoss loss(const Tensor& pixels, const Targets& targets, const LossOptions& options) const = 0;
+  virtual HeadLoss loss(const ImageBatch& batch, const Targets& targets, const LossOptions& options) const = 0;
 
  protected:
   using Model::Model;

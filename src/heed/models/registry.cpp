@@ -4,6 +4,7 @@
 
 #include "heed/io/config_reader.h"
 #include "heed/models/marian.h"
+#include "heed/models/vit.h"
 
 namespace heed::models {
 namespace {
@@ -19,6 +20,7 @@ struct Family {
 constexpr Family kFamilies[] = {
     {"heed-transformer", make_marian},
     {"marian", make_marian},
+    {"vit", make_vit},
 };
 
 template <class... Interfaces>
