@@ -135,7 +135,7 @@ Value filled(const Call& call) {
   return call.made(kLeft ? call.text() + room : room + call.text());
 }
 
-template <CharacterClass kClass>
+template <PythonClass kClass>
 Value is_class(const Call& call) {
   call.context.charge(call.text().size());
   return Value(python_is(kClass, call.text()));
@@ -208,13 +208,13 @@ const Methods& string_methods() {
                                    {"ljust", filled<true, ' '>},
                                    {"rjust", filled<false, ' '>},
                                    {"zfill", filled<false, '0'>},
-                                   {"isalpha", is_class<CharacterClass::kAlpha>},
-                                   {"isdigit", is_class<CharacterClass::kDigit>},
-                                   {"isalnum", is_class<CharacterClass::kAlphanumeric>},
-                                   {"isspace", is_class<CharacterClass::kSpace>},
-                                   {"isnumeric", is_class<CharacterClass::kNumeric>},
-                                   {"isdecimal", is_class<CharacterClass::kDecimal>},
-                                   {"isascii", is_class<CharacterClass::kAscii>},
+                                   {"isalpha", is_class<PythonClass::kAlpha>},
+                                   {"isdigit", is_class<PythonClass::kDigit>},
+                                   {"isalnum", is_class<PythonClass::kAlphanumeric>},
+                                   {"isspace", is_class<PythonClass::kSpace>},
+                                   {"isnumeric", is_class<PythonClass::kNumeric>},
+                                   {"isdecimal", is_class<PythonClass::kDecimal>},
+                                   {"isascii", is_class<PythonClass::kAscii>},
                                    {"islower", is_case<python_is_lower>},
                                    {"isupper", is_case<python_is_upper>}};
   return kMethods;

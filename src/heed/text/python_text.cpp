@@ -52,18 +52,18 @@ bool is_printable(char32_t c) {
   return (U_GET_GC_MASK(static_cast<UChar32>(c)) & kNot) == 0;
 }
 
-bool has_class(CharacterClass expected, char32_t value) {
+bool has_class(PythonClass expected, char32_t value) {
   const auto c = static_cast<UChar32>(value);
   const int32_t type = u_getIntPropertyValue(c, UCHAR_NUMERIC_TYPE);
   const bool alpha = (U_GET_GC_MASK(c) & U_GC_L_MASK) != 0;
   switch (expected) {
-    case CharacterClass::kAlpha: return alpha;
-    case CharacterClass::kDigit: return type == U_NT_DECIMAL || type == U_NT_DIGIT;
-    case CharacterClass::kAlphanumeric: return alpha || type != U_NT_NONE;
-    case CharacterClass::kSpace: return is_python_space(value);
-    case CharacterClass::kNumeric: return type != U_NT_NONE;
-    case CharacterClass::kDecimal: return type == U_NT_DECIMAL;
-    case CharacterClass::kAscii: return value < 0x80;
+    case PythonClass::kAlpha: return alpha;
+    case PythonClass::kDigit: return type == U_NT_DECIMAL || type == U_NT_DIGIT;
+    case PythonClass::kAlphanumeric: return alpha || type != U_NT_NONE;
+    case PythonClass::kSpace: return is_python_space(value);
+    case PythonClass::kNumeric: return type != U_NT_NONE;
+    case PythonClass::kDecimal: return type == U_NT_DECIMAL;
+    case PythonClass::kAscii: return value < 0x80;
   }
   return false;
 }
@@ -226,8 +226,8 @@ std::string python_replace(std::string_view text, std::string_view from, std::st
   return out.append(text);
 }
 
-bool python_is(CharacterClass expected, std::string_view text) {
-  bool all = expected == CharacterClass::kAscii || !text.empty();
+bool python_is(PythonClass expected, std::string_view text) {
+  bool all = expected == PythonClass::kAscii || !text.empty();
   for_each_character(text, [&](char32_t value, std::string_view) { all = all && has_class(expected, value); });
   return all;
 }

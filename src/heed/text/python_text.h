@@ -38,8 +38,8 @@ std::string python_title(std::string_view text);
 std::string python_replace(std::string_view text, std::string_view from, std::string_view to, int64_t most);
 
 // str.isalpha and so on: not empty, and all characters are.
-enum class CharacterClass { kAlpha, kDigit, kAlphanumeric, kSpace, kNumeric, kDecimal, kAscii };
-bool python_is(CharacterClass expected, std::string_view text);
+enum class PythonClass { kAlpha, kDigit, kAlphanumeric, kSpace, kNumeric, kDecimal, kAscii };
+bool python_is(PythonClass expected, std::string_view text);
 bool python_is_lower(std::string_view text);
 bool python_is_upper(std::string_view text);
 
