@@ -67,7 +67,7 @@ int run_metric_rouge(Command& command) {
   command.parse();
   const auto unescape = [&](std::string text) {
     for (size_t at = 0; lines_are_sentences && (at = text.find("\\n", at)) != std::string::npos;)
-      text.replace(at, 2, "\n");
+      text.replace(at, 2, 1, '\n');
     return text;
   };
   std::vector<std::string> summaries;
