@@ -26,11 +26,37 @@ TEST(KeyTable, FollowsHypothesesThroughSelection) {
   EXPECT_EQ(slot(1, 100), 5 + 3 * 99 + 1);
 }
 
+TEST(KeyTable, BeginsWithPromptsOfDifferentLengths) {
+  KeyTable table = KeyTable::with_prompts(std::vector<int32_t>{0, 3, 3, 5});
+  const auto slots = [&](int64_t row) {
+    const auto begin = table.slots().begin() + row * table.stride();
+    return std::vector<int32_t>(begin, begin + table.lengths()[static_cast<size_t>(row)]);
+  };
+  using Slots = std::vector<int32_t>;
+  ASSERT_EQ(table.rows(), 3);
+  EXPECT_EQ(table.length(), 0);
+  EXPECT_EQ(slots(0), (Slots{0, 1, 2}));
+  EXPECT_EQ(slots(1), Slots{});
+  EXPECT_EQ(slots(2), (Slots{3, 4}));
+  table.append(5);
+  table.select(Slots{2, 0, 2});
+  table.append(8);
+  EXPECT_EQ(slots(0), (Slots{3, 4, 7, 8}));
+  EXPECT_EQ(slots(1), (Slots{0, 1, 2, 5, 9}));
+  EXPECT_EQ(slots(2), (Slots{3, 4, 7, 10}));
+  EXPECT_EQ(table.length(), 2);
+  table.truncate(1);
+  EXPECT_EQ(slots(1), (Slots{0, 1, 2, 5}));
+  for (int i = 0; i < 100; ++i) table.append(20 + 3 * i);
+  EXPECT_EQ(slots(1).size(), 104u);
+  EXPECT_EQ(slots(1)[4], 21);
+}
+
 TEST(KeyValueCache, KeepsRowsWhileGrowing) {
   KeyValueCache cache;
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(cache.append(Tensor::full({2, 6}, i)), 2 * i);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(cache.append(Tensor::full({2, 3}, i), Tensor::full({2, 3}, -i)), 2 * i);
   EXPECT_EQ(cache.keys().row<float>(41)[2], 20);
-  EXPECT_EQ(cache.values().row<float>(99)[0], 49);
+  EXPECT_EQ(cache.values().row<float>(99)[0], -49);
   EXPECT_EQ(cache.values().cols(), 3);
 }
 

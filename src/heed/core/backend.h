@@ -143,6 +143,13 @@ class Backend {
   virtual void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
                                   int32_t skip, const TensorView& dtable) = 0;
 
+  // --- rotary positions -----------------------------------------------------------------------------------------
+  // Turns the pairs of channels (c, c + head_dim / 2) of every head of row r by the angles in table[position_ids[r]]
+  // (Su et al. 2021, equation 34): y1 = x1 cos - x2 sin, y2 = x2 cos + x1 sin; `inverse` turns them back. x, y
+  // [rows, heads * head_dim], may be the same; table [places, head_dim] has all cosines before all sines.
+  virtual void rope(const TensorView& x, const TensorView& position_ids, const TensorView& table, bool inverse,
+                    bool accumulate, const TensorView& y) = 0;
+
   // --- attention ------------------------------------------------------------------------------------------------
   // Vaswani et al. 2017, equation 1, for every segment and head. q [tokens_q, heads * head_dim],
   // k, v [tokens_k, kv_heads * head_dim], y like q; lse [tokens_q, heads] gets the log-sum-exp of the scaled scores

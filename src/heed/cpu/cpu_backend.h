@@ -58,6 +58,9 @@ class CpuBackend final : public Backend {
   void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
                           int32_t skip, const TensorView& dtable) override;
 
+  void rope(const TensorView& x, const TensorView& position_ids, const TensorView& table, bool inverse, bool accumulate,
+            const TensorView& y) override;
+
   void attention(const TensorView& q, const TensorView& k, const TensorView& v, std::span<const Segment> segments,
                  const AttentionParams& params, const TensorView& y, const TensorView& lse) override;
   void attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,

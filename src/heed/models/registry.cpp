@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include "heed/io/config_reader.h"
+#include "heed/models/gpt2.h"
+#include "heed/models/llama.h"
 #include "heed/models/marian.h"
 #include "heed/models/vit.h"
 
@@ -18,7 +20,9 @@ struct Family {
 
 // One line per family; sorted.
 constexpr Family kFamilies[] = {
+    {"gpt2", make_gpt2},
     {"heed-transformer", make_marian},
+    {"llama", make_llama},
     {"marian", make_marian},
     {"vit", make_vit},
 };

@@ -15,15 +15,22 @@ std::string listed(const std::vector<std::string>& names) {
   return fmt::format("{}, and {} more", fmt::join(names.begin(), names.begin() + kShown, ", "), names.size() - kShown);
 }
 
+// The name under which the folder holds the parameter.
+std::string name_in(const io::ModelFolder& folder, const std::string& name, const WeightRules& rules) {
+  const bool bare = !rules.base_prefix.empty() && name.starts_with(rules.base_prefix) && !folder.contains(name);
+  return bare ? name.substr(rules.base_prefix.size()) : name;
+}
+
 }  // namespace
 
 void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules) {
   std::vector<std::string> missing, unexpected;
   std::set<std::string> known;
-  for (const auto& [name, tensor] : parameters.named()) {
+  for (const auto& [own_name, tensor] : parameters.named()) {
+    const std::string name = name_in(folder, own_name, rules);
     known.insert(name);
     if (!folder.contains(name)) {
-      if (!rules.optional(name)) missing.push_back(name);
+      if (!rules.optional(own_name)) missing.push_back(own_name);
       continue;
     }
     const TensorView from = folder.view(name);

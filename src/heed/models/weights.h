@@ -14,6 +14,8 @@ struct WeightRules {
   std::function<bool(const std::string& name)> optional = [](const std::string&) { return false; };
   // A tensor of the folder that the model does not hold but knows of (a tied copy, a fixed table).
   std::function<bool(const std::string& name)> ignored = [](const std::string&) { return false; };
+  // What names begin with that a folder of the model without its head lacks ("transformer."); may be empty.
+  std::string base_prefix{};
 };
 
 // Fills the parameters from the folder, converting to f32. Throws FormatError that lists missing and unexpected tensors

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "heed/tensor/backends.h"
 
@@ -51,15 +52,17 @@ void collect(const Tensor& q, const Tensor& k, const ops::SegmentsPtr& segments,
 
 }  // namespace
 
-int64_t KeyValueCache::append(const Tensor& keys_values) {
-  const int64_t rows = keys_values.dim(0), capacity = rows_.defined() ? rows_.dim(0) : 0;
-  Backend& on = backend(keys_values.device());
+int64_t KeyValueCache::append(const Tensor& keys, const Tensor& values) {
+  const int64_t rows = keys.dim(0), columns = keys.dim(1), capacity = rows_.defined() ? rows_.dim(0) : 0;
+  Backend& on = backend(keys.device());
   if (used_ + rows > capacity) {
-    const Tensor grown = Tensor::empty({std::max(2 * capacity, 8 * rows), keys_values.dim(1)});
+    const Tensor grown = Tensor::empty({std::max({2 * capacity, used_ + 2 * rows, int64_t{64}}), 2 * columns});
     if (used_ > 0) on.copy(rows_.slice_rows(0, used_).view(), grown.slice_rows(0, used_).view());
     rows_ = grown;
   }
-  on.copy(keys_values.view(), rows_.slice_rows(used_, rows).view());
+  const Tensor added = rows_.slice_rows(used_, rows);
+  on.copy(keys.view(), added.slice_columns(0, columns).view());
+  on.copy(values.view(), added.slice_columns(columns, columns).view());
   used_ += rows;
   return used_ - rows;
 }
@@ -67,34 +70,52 @@ int64_t KeyValueCache::append(const Tensor& keys_values) {
 TensorView KeyValueCache::keys() const { return rows_.slice_columns(0, rows_.dim(1) / 2).view(); }
 TensorView KeyValueCache::values() const { return rows_.slice_columns(rows_.dim(1) / 2, rows_.dim(1) / 2).view(); }
 
-void KeyTable::set_length(int64_t length) {
-  length_ = length;
-  lengths_.assign(static_cast<size_t>(rows_), static_cast<int32_t>(length));
+KeyTable KeyTable::with_prompts(std::span<const int32_t> offsets) {
+  KeyTable table(static_cast<int>(offsets.size()) - 1);
+  for (size_t i = 0; i < table.lengths_.size(); ++i) table.lengths_[i] = offsets[i + 1] - offsets[i];
+  // Room for half a prompt's length of new tokens, so that long prompts are not moved at once.
+  const auto longest = std::max_element(table.lengths_.begin(), table.lengths_.end());
+  table.widen(longest == table.lengths_.end() ? 0 : *longest + *longest / 2);
+  for (size_t i = 0; i < table.lengths_.size(); ++i) {
+    const auto row = table.slots_.begin() + static_cast<int64_t>(i) * table.stride_;
+    std::iota(row, row + table.lengths_[i], offsets[i]);
+  }
+  return table;
+}
+
+// Makes room for `length` tokens in each row.
+void KeyTable::widen(int64_t length) {
+  if (length <= stride_) return;
+  const int64_t stride = std::max<int64_t>({length, 2 * stride_, 32});
+  std::vector<int32_t> wider(static_cast<size_t>(rows_ * stride));
+  for (int64_t r = 0; r < rows_; ++r) std::copy_n(slots_.begin() + r * stride_, stride_, wider.begin() + r * stride);
+  slots_ = std::move(wider);
+  stride_ = stride;
 }
 
 void KeyTable::append(int64_t first) {
-  if (length_ == stride_) {
-    const int64_t stride = std::max<int64_t>(2 * stride_, 32);
-    std::vector<int32_t> wider(static_cast<size_t>(rows_ * stride));
-    for (int64_t r = 0; r < rows_; ++r) std::copy_n(slots_.begin() + r * stride_, length_, wider.begin() + r * stride);
-    slots_ = std::move(wider);
-    stride_ = stride;
-  }
+  if (rows_ > 0) widen(*std::max_element(lengths_.begin(), lengths_.end()) + int64_t{1});
   for (int64_t r = 0; r < rows_; ++r)
-    slots_[static_cast<size_t>(r * stride_ + length_)] = static_cast<int32_t>(first + r);
-  set_length(length_ + 1);
+    slots_[static_cast<size_t>(r * stride_ + lengths_[static_cast<size_t>(r)]++)] = static_cast<int32_t>(first + r);
+  ++length_;
 }
 
 void KeyTable::select(std::span<const int32_t> parents) {
-  std::vector<int32_t> slots(parents.size() * static_cast<size_t>(stride_));
-  for (size_t i = 0; i < parents.size(); ++i)
-    std::copy_n(slots_.begin() + parents[i] * stride_, length_, slots.begin() + static_cast<int64_t>(i) * stride_);
+  std::vector<int32_t> slots(parents.size() * static_cast<size_t>(stride_)), lengths(parents.size());
+  for (size_t i = 0; i < parents.size(); ++i) {
+    lengths[i] = lengths_[static_cast<size_t>(parents[i])];
+    std::copy_n(slots_.begin() + parents[i] * stride_, lengths[i], slots.begin() + static_cast<int64_t>(i) * stride_);
+  }
   slots_ = std::move(slots);
+  lengths_ = std::move(lengths);
   rows_ = static_cast<int>(parents.size());
-  set_length(length_);
 }
 
-void KeyTable::truncate(int64_t length) { set_length(std::min(length, length_)); }
+void KeyTable::truncate(int64_t length) {
+  if (length >= length_) return;
+  for (int32_t& l : lengths_) l -= static_cast<int32_t>(length_ - length);
+  length_ = length;
+}
 
 SelfAttention::SelfAttention(Builder& b, const AttentionNames& names, const AttentionConfig& config, bool causal)
     : SelfAttention(
@@ -109,24 +130,35 @@ SelfAttention::SelfAttention(Builder& b, Linear qkv, Linear out, const Attention
       dropout_(config.dropout),
       site_(b.take_sites(config.heads)) {}
 
-Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
-                                 std::vector<Tensor>* probabilities) const {
+SelfAttention::Projections SelfAttention::project(const Tensor& x, const ops::Rotation& rotation) const {
   const int64_t q_cols = q_columns(params_), kv_cols = kv_columns(params_);
   const Tensor qkv = qkv_(x);  // [tokens, (heads + 2 * kv_heads) * head_dim]
-  const Tensor q = qkv.slice_columns(0, q_cols), k = qkv.slice_columns(q_cols, kv_cols);
-  collect(q, k, segments, params_, probabilities);
-  return out_(ops::attention(q, k, qkv.slice_columns(q_cols + kv_cols, kv_cols), segments,
-                             with_dropout(params_, pass, dropout_, site_)));
+  const Tensor qk = ops::rope(qkv.slice_columns(0, q_cols + kv_cols), rotation);
+  return {qk.slice_columns(0, q_cols), qk.slice_columns(q_cols, kv_cols), qkv.slice_columns(q_cols + kv_cols, kv_cols)};
 }
 
-Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable& table) const {
-  const int64_t q_cols = q_columns(params_), kv_cols = kv_columns(params_);
-  const Tensor qkv = qkv_(x);
-  cache.append(qkv.slice_columns(q_cols, 2 * kv_cols));
-  const Tensor y = Tensor::empty({x.dim(0), q_cols});
+Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
+                                 std::vector<Tensor>* probabilities, const ops::Rotation& rotation) const {
+  const auto [q, k, v] = project(x, rotation);
+  collect(q, k, segments, params_, probabilities);
+  return out_(ops::attention(q, k, v, segments, with_dropout(params_, pass, dropout_, site_)));
+}
+
+Tensor SelfAttention::prefill(const Tensor& x, const ops::SegmentsPtr& segments, KeyValueCache& cache,
+                              const ops::Rotation& rotation) const {
+  const auto [q, k, v] = project(x, rotation);
+  cache.append(k, v);
+  return out_(ops::attention(q, k, v, segments, params_));
+}
+
+Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable& table,
+                           const ops::Rotation& rotation) const {
+  const auto [q, k, v] = project(x, rotation);
+  cache.append(k, v);
+  const Tensor y = Tensor::empty(q.shape());
   backend(x.device())
-      .attention_cached(qkv.slice_columns(0, q_cols).view(), cache.keys(), cache.values(), table.slots(),
-                        table.stride(), table.lengths(), params_, y.view());
+      .attention_cached(q.view(), cache.keys(), cache.values(), table.slots(), table.stride(), table.lengths(), params_,
+                        y.view());
   return out_(y);
 }
 

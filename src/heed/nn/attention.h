@@ -23,8 +23,8 @@ struct AttentionNames {
 // Cached keys and values of one layer: rows are appended and never moved; a table (KeyTable) says which row is whose.
 class KeyValueCache {
  public:
-  // Appends [rows, 2 * kv_heads * head_dim] (keys beside values); returns the first row's index.
-  int64_t append(const Tensor& keys_values);
+  // Appends keys and values, each [rows, kv_heads * head_dim]; returns the first row's index.
+  int64_t append(const Tensor& keys, const Tensor& values);
   TensorView keys() const;
   TensorView values() const;
 
@@ -37,28 +37,34 @@ class KeyValueCache {
 class KeyTable {
  public:
   explicit KeyTable(int rows) : rows_(rows), lengths_(static_cast<size_t>(rows), 0) {}
+  // Hypotheses that begin with prompts of different lengths: token t of prompt i lies at cache row offsets[i] + t.
+  static KeyTable with_prompts(std::span<const int32_t> offsets);
   int rows() const { return rows_; }
+  // Tokens appended to each hypothesis so far, prompts not counted.
   int64_t length() const { return length_; }
   // Notes that hypothesis i's next token lies at cache row first + i.
   void append(int64_t first);
   // Row i becomes a copy of what was row parents[i].
   void select(std::span<const int32_t> parents);
+  // Forgets all but the prompt and the first `length` tokens of every hypothesis.
   void truncate(int64_t length);
 
   std::span<const int32_t> slots() const { return slots_; }
   int64_t stride() const { return stride_; }
+  // All tokens of each hypothesis, its prompt's included.
   std::span<const int32_t> lengths() const { return lengths_; }
 
  private:
-  void set_length(int64_t length);
+  void widen(int64_t length);
 
   int rows_;
   int64_t length_ = 0, stride_ = 0;
   std::vector<int32_t> slots_;    // [rows, stride]
-  std::vector<int32_t> lengths_;  // [rows], all length_
+  std::vector<int32_t> lengths_;  // [rows]
 };
 
-// Concat(head_1, …, head_h) W^O with head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V).
+// Concat(head_1, …, head_h) W^O with head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V). Where a family has rotary
+// positions, it hands in what each token turns by.
 class SelfAttention {
  public:
   SelfAttention() = default;
@@ -68,12 +74,21 @@ class SelfAttention {
 
   // x [tokens, model] -> [tokens, model]; `probabilities`, if given, gets each sentence's and head's matrix.
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
-                    std::vector<Tensor>* probabilities = nullptr) const;
+                    std::vector<Tensor>* probabilities = nullptr, const ops::Rotation& rotation = {}) const;
+  // The same for the prompts that hypotheses begin with: their keys and values go to the cache.
+  Tensor prefill(const Tensor& x, const ops::SegmentsPtr& segments, KeyValueCache& cache,
+                 const ops::Rotation& rotation = {}) const;
   // One token per hypothesis: x [rows, model]; appends its key and value to the cache first. `table` has been
   // appended to already.
-  Tensor step(const Tensor& x, KeyValueCache& cache, const KeyTable& table) const;
+  Tensor step(const Tensor& x, KeyValueCache& cache, const KeyTable& table, const ops::Rotation& rotation = {}) const;
 
  private:
+  struct Projections {
+    Tensor q, k, v;
+  };
+  // q and k turned by the rotation, if there is one.
+  Projections project(const Tensor& x, const ops::Rotation& rotation) const;
+
   Linear qkv_, out_;
   AttentionParams params_;
   float dropout_ = 0;

@@ -79,6 +79,24 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
   return concatenate_rows(sentences);
 }
 
+Tensor rope(const Tensor& x, const Rotation& rotation) {
+  const int64_t tokens = x.dim(0), head_dim = rotation.table.dim(1), half = head_dim / 2;
+  std::vector<float> cosines, sines;
+  for (int64_t r = 0; r < tokens; ++r) {
+    const float* row = rotation.table.data<float>() + rotation.positions.data<int32_t>()[r] * head_dim;
+    cosines.insert(cosines.end(), row, row + half);
+    sines.insert(sines.end(), row + half, row + head_dim);
+  }
+  const Tensor cos = Tensor::from(cosines, {tokens, half}), sin = Tensor::from(sines, {tokens, half});
+  std::vector<Tensor> parts;
+  for (int64_t begin = 0; begin < x.dim(1); begin += head_dim) {
+    const Tensor x1 = x.slice_columns(begin, half), x2 = x.slice_columns(begin + half, half);
+    parts.push_back(add(multiply(x1, cos), scale(multiply(x2, sin), -1)));
+    parts.push_back(add(multiply(x2, cos), multiply(x1, sin)));
+  }
+  return concatenate_columns(parts);
+}
+
 Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targets, float smoothing, double divisor) {
   const Tensor logits = matmul(x, w.master(), false, !w.transposed());
   const int64_t tokens = logits.dim(0), vocab = logits.dim(1);

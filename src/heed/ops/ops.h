@@ -36,6 +36,14 @@ AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& drop
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
                  const AttentionParams& params, const Tensor& bias = {});
 
+// Rotary positions (Su et al. 2021): row r of x [tokens, heads * head_dim] is turned by the angles in
+// table[positions[r]], see Backend::rope. Without a table x is left as it is.
+struct Rotation {
+  Tensor table;      // [places, head_dim]: cosines, then sines
+  Tensor positions;  // i32 [tokens]
+};
+Tensor rope(const Tensor& x, const Rotation& rotation);
+
 // dropout(scale table[ids] + positions[position]) (section 3.4 and 3.5): ids i32 [tokens] -> [tokens, model]. positions
 // [longest, model] or undefined. Rows with id `padding` give the table no gradient.
 Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
