@@ -19,6 +19,7 @@ struct Family {
 };
 
 // One line per family; sorted.
+// clang-format off
 constexpr Family kFamilies[] = {
     {"gpt2", make_gpt2},
     {"heed-transformer", make_marian},
@@ -26,6 +27,7 @@ constexpr Family kFamilies[] = {
     {"marian", make_marian},
     {"vit", make_vit},
 };
+// clang-format on
 
 template <class... Interfaces>
 const char* first_kind(const Model& model) {
