@@ -34,8 +34,12 @@ void DecodeOptions::add_search_to(Command& command, const std::string& n) {
   o.add(n, n_best_, "Outputs per input, the best first").range(1, 1024).default_text("1");
   o.add("length-penalty", length_penalty_, "Exponent of the length that scores are divided by")
       .default_text("the model's");
-  o.add("length-normalisation", length_normalisation_, "Length itself, or Wu et al. 2016").choices({"power", "gnmt"}).default_text("power");
-  o.add("early-stopping", early_stopping_, "When a beam search ends").choices({"false", "true", "never"}).default_text("the model's");
+  o.add("length-normalisation", length_normalisation_, "Length itself, or Wu et al. 2016")
+      .choices({"power", "gnmt"})
+      .default_text("power");
+  o.add("early-stopping", early_stopping_, "When a beam search ends")
+      .choices({"false", "true", "never"})
+      .default_text("the model's");
   o.add("max-new-tokens", max_new_tokens_, "Longest output in tokens").at_least(1).default_text("the model's");
   o.add("min-new-tokens", min_new_tokens_, "Shortest output in tokens").at_least(0).default_text("0");
   o.add("max-length", max_length_, "Longest output with its prompt or start token")
@@ -44,8 +48,11 @@ void DecodeOptions::add_search_to(Command& command, const std::string& n) {
   o.add("min-length", min_length_, "Shortest output with its prompt or start token").at_least(0).default_text("0");
   o.add("ignore-eos", ignore_eos_, "End tokens are tokens like any other: outputs have the greatest length");
   o.section("Sampling");
-  o.add("sample", sample_, "Draw tokens instead of searching; the controls below ask for it too").default_text("the model's");
-  o.add("temperature", temperature_, "Divides the logits before drawing; 0 is greedy search").at_least(0).default_text("the model's");
+  o.add("sample", sample_, "Draw tokens instead of searching; the controls below ask for it too")
+      .default_text("the model's");
+  o.add("temperature", temperature_, "Divides the logits before drawing; 0 is greedy search")
+      .at_least(0)
+      .default_text("the model's");
   o.add("top-k", top_k_, "Draw from the K likeliest tokens; 0 is off").at_least(0).default_text("50");
   o.add("top-p", top_p_, "Draw from the likeliest tokens of that joint probability").range(0, 1).default_text("1");
   o.add("min-p", min_p_, "Drop tokens below that share of the likeliest one's probability")

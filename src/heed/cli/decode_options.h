@@ -26,7 +26,8 @@ class DecodeOptions {
   tasks::TranslateOptions resolve(const tasks::TranslationModel& model, const CommonOptions& common) const;
 
  private:
-  std::optional<int> beam_, n_best_, max_new_tokens_, min_new_tokens_, max_length_, min_length_, top_k_, no_repeat_ngram_size_;
+  std::optional<int> beam_, n_best_, max_new_tokens_, min_new_tokens_, max_length_, min_length_, top_k_,
+      no_repeat_ngram_size_;
   std::optional<double> length_penalty_, top_p_, min_p_, typical_p_;
   std::optional<float> temperature_, repetition_penalty_;
   std::optional<std::string> length_normalisation_, early_stopping_;

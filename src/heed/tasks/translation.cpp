@@ -153,8 +153,7 @@ TranslateReport translate_stream(const TranslationModel& model, const TranslateO
     }
     auto parts = translate_parts(model, options, window);
     for (size_t l = 0; l < window.lines(); ++l) {
-      auto translations =
-          joined(std::span(parts).subspan(window.begins[l], window.begins[l + 1] - window.begins[l]));
+      auto translations = joined(std::span(parts).subspan(window.begins[l], window.begins[l + 1] - window.begins[l]));
       report.target_tokens += translations.at(0).ids.size();
       write(std::move(translations));
     }

@@ -71,6 +71,6 @@ struct PairScore {
 };
 std::vector<PairScore> score_pairs(const TranslationModel& model, const std::vector<std::string>& sources,
                                    const std::vector<std::string>& targets, size_t batch_size,
-                                 const std::string& prefix = {});
+                                   const std::string& prefix = {});
 
 }  // namespace heed::tasks
