@@ -5,17 +5,19 @@
 
 namespace heed::models {
 
-EncoderDecoderState::EncoderDecoderState(const EncoderDecoder& model, const Ragged& sources)
-    : model_(model), caches_(model.decoder_.size()), table_(sources.rows()), source_offsets_(sources.offsets) {
-  const NoGrad no_grad;
-  const Tensor encoded = model.encode(sources, ops::token_rows(sources), {});
-  for (const DecoderLayer& layer : model.decoder_) cross_.push_back(layer.cross_attention.keys_values(encoded));
+Seq2SeqState::Seq2SeqState(const Ragged& sources, std::vector<Tensor> cross, int max_length, Step step)
+    : step_(std::move(step)),
+      max_length_(max_length),
+      cross_(std::move(cross)),
+      caches_(cross_.size()),
+      table_(sources.rows()),
+      source_offsets_(sources.offsets) {
   source_of_.resize(static_cast<size_t>(sources.rows()));
   std::iota(source_of_.begin(), source_of_.end(), 0);
   rebuild_source_slots();
 }
 
-void EncoderDecoderState::rebuild_source_slots() {
+void Seq2SeqState::rebuild_source_slots() {
   source_lengths_.clear();
   for (const int32_t s : source_of_)
     source_lengths_.push_back(source_offsets_[static_cast<size_t>(s) + 1] - source_offsets_[static_cast<size_t>(s)]);
@@ -27,33 +29,28 @@ void EncoderDecoderState::rebuild_source_slots() {
   }
 }
 
-Tensor EncoderDecoderState::step(std::span<const int32_t> tokens) {
+Tensor Seq2SeqState::step(std::span<const int32_t> tokens) {
   const NoGrad no_grad;
   check<ShapeError>(static_cast<int>(tokens.size()) == rows(), "{} tokens for {} hypotheses", tokens.size(), rows());
-  check<ShapeError>(length() < model_.max_length(), "a target longer than the model's {} positions",
-                    model_.max_length());
+  check<ShapeError>(length() < max_length_, "a target longer than the model's {} positions", max_length_);
   auto at = std::make_shared<ops::TokenRows>();
   at->position.assign(tokens.size(), static_cast<int32_t>(length()));
   at->example.assign(tokens.size(), 0);
-  const nn::Pass pass;
-  Tensor x = model_.embed({tokens.begin(), tokens.end()}, model_.target_embedding_, model_.target_positions_,
-                          model_.target_site_, at, pass);  // [rows, model]
   table_.append(cached_rows_);
   cached_rows_ += rows();
-  for (size_t i = 0; i < caches_.size(); ++i) {
-    const DecoderLayer& layer = model_.decoder_[i];
-    x = layer.self_residual(x, pass, at,
-                            [&](const Tensor& h) { return layer.self_attention.step(h, caches_[i], table_); });
-    x = layer.cross_residual(x, pass, at, [&](const Tensor& h) {
-      return layer.cross_attention.step(h, cross_[i], source_slots_, source_stride_, source_lengths_);
-    });
-    x = layer.ffn_residual(x, pass, at, [&](const Tensor& h) { return layer.ffn(h, pass, at); });
-  }
-  if (model_.structure_.pre_norm) x = ops::add_norm(x, {}, {}, model_.decoder_norm_).y;
-  return ops::linear(x, model_.output_, model_.output_bias_);  // [rows, vocab]
+  return step_(*this, {tokens.begin(), tokens.end()}, at);
 }
 
-void EncoderDecoderState::select(std::span<const int32_t> parents) {
+Tensor Seq2SeqState::self_attention(const nn::SelfAttention& attention, const Tensor& x, size_t layer,
+                                    const Tensor& bias) {
+  return attention.step(x, caches_[layer], table_, bias);
+}
+
+Tensor Seq2SeqState::cross_attention(const nn::CrossAttention& attention, const Tensor& x, size_t layer) const {
+  return attention.step(x, cross_[layer], source_slots_, source_stride_, source_lengths_);
+}
+
+void Seq2SeqState::select(std::span<const int32_t> parents) {
   std::vector<int32_t> source_of;
   for (const int32_t parent : parents) {
     check<ShapeError>(parent >= 0 && parent < rows(), "hypothesis {} of {}", parent, rows());
@@ -63,6 +60,18 @@ void EncoderDecoderState::select(std::span<const int32_t> parents) {
   if (source_of == source_of_) return;
   source_of_ = std::move(source_of);
   rebuild_source_slots();
+}
+
+std::vector<int32_t> shift_right(const Ragged& target, int32_t start) {
+  std::vector<int32_t> ids(target.ids.size());
+  for (int i = 0; i < target.rows(); ++i) {
+    const auto row = target.row(i);
+    if (row.empty()) continue;
+    auto to = ids.begin() + target.offsets[static_cast<size_t>(i)];
+    *to = start;
+    std::copy(row.begin(), row.end() - 1, to + 1);
+  }
+  return ids;
 }
 
 }  // namespace heed::models

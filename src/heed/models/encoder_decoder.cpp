@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "heed/models/decoding_state.h"
+#include "heed/models/trace.h"
 #include "heed/nn/initialization.h"
 #include "heed/nn/positions.h"
 #include "heed/tensor/backends.h"
@@ -13,42 +14,20 @@ namespace {
 
 Tensor ids_tensor(const std::vector<int32_t>& ids) { return Tensor::from(ids, {static_cast<int64_t>(ids.size())}); }
 
-// Each row one to the right, `start` in front, its last token gone.
-std::vector<int32_t> shift_right(const Ragged& target, int32_t start) {
-  std::vector<int32_t> ids(target.ids.size());
-  for (int i = 0; i < target.rows(); ++i) {
-    const auto row = target.row(i);
-    if (row.empty()) continue;
-    auto to = ids.begin() + target.offsets[static_cast<size_t>(i)];
-    *to = start;
-    std::copy(row.begin(), row.end() - 1, to + 1);
-  }
-  return ids;
-}
-
-std::vector<Tensor>* next_layer(std::vector<std::vector<Tensor>> nn::Trace::*list, const nn::Pass& pass) {
-  if (!pass.trace) return nullptr;
-  return &(pass.trace->*list).emplace_back();
-}
-
-void note(std::vector<Tensor> nn::Trace::*list, const nn::Pass& pass, const Tensor& x) {
-  if (pass.trace) (pass.trace->*list).push_back(x);
-}
-
 Tensor make_positions(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c) {
   switch (c.positions) {
     case Positions::kSinusoidsInHalves: return nn::sinusoids_in_halves(c.max_positions, c.d_model);
     case Positions::kSinusoidsInterleaved: return nn::sinusoids_interleaved(c.max_positions, c.d_model);
     case Positions::kLearned: break;
   }
-  Tensor table = b.store.create({name + "embed_positions.weight"}, {c.max_positions, c.d_model});
-  nn::normal(table, 0.02, b);
-  return table;
+  Tensor table = b.store.create({name + "embed_positions.weight"}, {c.position_offset + c.max_positions, c.d_model});
+  nn::normal(table, c.init_std > 0 ? c.init_std : 0.02, b);
+  return table.slice_rows(c.position_offset, c.max_positions);
 }
 
-Tensor make_embedding(nn::Builder& b, const std::string& name, int64_t vocab, const EncoderDecoderConfig& c) {
+Tensor make_table(nn::Builder& b, const std::string& name, int64_t vocab, const EncoderDecoderConfig& c) {
   Tensor table = b.store.create({name + ".weight"}, {vocab, c.d_model});
-  nn::normal(table, 1 / std::sqrt(static_cast<double>(c.d_model)), b);
+  nn::normal(table, c.init_std > 0 ? c.init_std : 1 / std::sqrt(static_cast<double>(c.d_model)), b);
   return table;
 }
 
@@ -75,21 +54,8 @@ DecoderLayer::DecoderLayer(nn::Builder& b, const std::string& name, const Encode
 EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint64_t> seed, Json config)
     : Seq2SeqModel(std::move(config)), structure_(c) {
   nn::Builder b(store_, seed);
-  if (c.share_embeddings) {
-    check<ConfigError>(c.vocab_size == c.decoder_vocab_size,
-                       "shared embeddings need one vocabulary, not {} and {} tokens", c.vocab_size,
-                       c.decoder_vocab_size);
-    source_embedding_ = target_embedding_ = make_embedding(b, "model.shared", c.vocab_size, c);
-  } else {
-    source_embedding_ = make_embedding(b, "model.encoder.embed_tokens", c.vocab_size, c);
-    target_embedding_ = make_embedding(b, "model.decoder.embed_tokens", c.decoder_vocab_size, c);
-  }
-  output_ = ops::Weight(c.tie_output ? target_embedding_ : make_embedding(b, "lm_head", c.decoder_vocab_size, c));
-  output_bias_ = store_.create_constant("final_logits_bias", {1, c.decoder_vocab_size});
-  source_positions_ = make_positions(b, "model.encoder.", c);
-  target_positions_ = make_positions(b, "model.decoder.", c);
-  source_site_ = b.take_sites(1);
-  target_site_ = b.take_sites(1);
+  b.deviation = c.init_std;
+  make_embeddings(b);
   for (int i = 0; i < c.encoder_layers; ++i) encoder_.emplace_back(b, fmt::format("model.encoder.layers.{}.", i), c);
   for (int i = 0; i < c.decoder_layers; ++i) decoder_.emplace_back(b, fmt::format("model.decoder.layers.{}.", i), c);
   if (c.pre_norm) {
@@ -99,16 +65,43 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint
   store_.flatten();
 }
 
-Tensor EncoderDecoder::embed(const std::vector<int32_t>& ids, const Tensor& table, const Tensor& positions,
-                             uint32_t site, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
+void EncoderDecoder::make_embeddings(nn::Builder& b) {
+  const EncoderDecoderConfig& c = structure_;
+  if (c.share_embeddings) {
+    check<ConfigError>(c.vocab_size == c.decoder_vocab_size,
+                       "shared embeddings need one vocabulary, not {} and {} tokens", c.vocab_size,
+                       c.decoder_vocab_size);
+    source_.table = target_.table = make_table(b, "model.shared", c.vocab_size, c);
+  } else {
+    source_.table = make_table(b, "model.encoder.embed_tokens", c.vocab_size, c);
+    target_.table = make_table(b, "model.decoder.embed_tokens", c.decoder_vocab_size, c);
+  }
+  output_ = ops::Weight(c.tie_output ? target_.table : make_table(b, "lm_head", c.decoder_vocab_size, c));
+  output_bias_ = store_.create_constant("final_logits_bias", {1, c.decoder_vocab_size});
+  if (c.init_std > 0)
+    for (const Embedding& e : {source_, target_}) nn::constant(e.table.slice_rows(c.pad_id, 1), 0, b);
+  source_.positions = make_positions(b, "model.encoder.", c);
+  target_.positions = make_positions(b, "model.decoder.", c);
+  source_.site = b.take_sites(1);
+  target_.site = b.take_sites(1);
+  if (!c.norm_embedding) return;
+  source_.norm = nn::Norm(b, "model.encoder.layernorm_embedding", c.d_model);
+  target_.norm = nn::Norm(b, "model.decoder.layernorm_embedding", c.d_model);
+}
+
+Tensor EncoderDecoder::embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
+                             const nn::Pass& pass) const {
   const float scale = structure_.scale_embedding ? std::sqrt(static_cast<float>(structure_.d_model)) : 1.0f;
-  return ops::embedding(ids_tensor(ids), table, scale, rows, positions, pass.dropout(structure_.dropout, site, rows),
-                        structure_.pad_id);
+  const ops::DropoutSite drop = pass.dropout(structure_.dropout, e.site, rows);
+  const bool norm = structure_.norm_embedding;
+  const Tensor x = ops::embedding(ids_tensor(ids), e.table, scale, rows, e.positions, norm ? ops::DropoutSite{} : drop,
+                                  structure_.pad_id);
+  return norm ? ops::dropout(e.norm(x), drop) : x;  // [tokens, model]
 }
 
 Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows);
-  Tensor x = embed(source.ids, source_embedding_, source_positions_, source_site_, rows, pass);  // [tokens, model]
+  Tensor x = embed(source.ids, source_, rows, pass);  // [tokens, model]
   note(&nn::Trace::encoder_states, pass, x);
   for (const EncoderLayer& layer : encoder_) {
     std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
@@ -117,14 +110,13 @@ Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& row
     x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
     note(&nn::Trace::encoder_states, pass, x);
   }
-  return structure_.pre_norm ? ops::add_norm(x, {}, {}, encoder_norm_).y : x;
+  return structure_.pre_norm ? encoder_norm_(x) : x;
 }
 
 Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& rows, const Tensor& encoded,
                               const ops::TokenRowsPtr& source_rows, const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows), cross = ops::segments(*rows, *source_rows);
-  const std::vector<int32_t> input = shift_right(target, structure_.decoder_start_id);
-  Tensor x = embed(input, target_embedding_, target_positions_, target_site_, rows, pass);  // [tokens, model]
+  Tensor x = embed(shift_right(target, structure_.decoder_start_id), target_, rows, pass);  // [tokens, model]
   note(&nn::Trace::decoder_states, pass, x);
   for (const DecoderLayer& layer : decoder_) {
     std::vector<Tensor>* self_attentions = next_layer(&nn::Trace::decoder_attentions, pass);
@@ -137,7 +129,7 @@ Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& row
     x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
     note(&nn::Trace::decoder_states, pass, x);
   }
-  return structure_.pre_norm ? ops::add_norm(x, {}, {}, decoder_norm_).y : x;
+  return structure_.pre_norm ? decoder_norm_(x) : x;
 }
 
 Tensor EncoderDecoder::decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const {
@@ -158,7 +150,29 @@ Tensor EncoderDecoder::logits(const Seq2SeqBatch& batch, const nn::Pass& pass) c
 }
 
 std::unique_ptr<DecodingState> EncoderDecoder::start(const Ragged& sources) const {
-  return std::make_unique<EncoderDecoderState>(*this, sources);
+  const NoGrad no_grad;
+  const Tensor encoded = encode(sources, ops::token_rows(sources), {});
+  std::vector<Tensor> cross;
+  for (const DecoderLayer& layer : decoder_) cross.push_back(layer.cross_attention.keys_values(encoded));
+  return std::make_unique<Seq2SeqState>(sources, std::move(cross), max_length(),
+                                        [this](Seq2SeqState& state, const std::vector<int32_t>& tokens,
+                                               const ops::TokenRowsPtr& at) { return step(state, tokens, at); });
+}
+
+Tensor EncoderDecoder::step(Seq2SeqState& state, const std::vector<int32_t>& tokens,
+                            const ops::TokenRowsPtr& at) const {
+  const nn::Pass pass;
+  Tensor x = embed(tokens, target_, at, pass);  // [rows, model]
+  for (size_t i = 0; i < decoder_.size(); ++i) {
+    const DecoderLayer& layer = decoder_[i];
+    x = layer.self_residual(x, pass, at,
+                            [&](const Tensor& h) { return state.self_attention(layer.self_attention, h, i); });
+    x = layer.cross_residual(x, pass, at,
+                             [&](const Tensor& h) { return state.cross_attention(layer.cross_attention, h, i); });
+    x = layer.ffn_residual(x, pass, at, [&](const Tensor& h) { return layer.ffn(h, pass, at); });
+  }
+  if (structure_.pre_norm) x = decoder_norm_(x);
+  return ops::linear(x, output_, output_bias_);  // [rows, vocab]
 }
 
 std::vector<int32_t> EncoderDecoder::first_tokens(const Ragged& sources) const {

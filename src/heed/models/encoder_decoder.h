@@ -1,5 +1,5 @@
-// The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017), figure 1, under checkpoint names of the
-// Marian family. What varies (place of the norms, positions, activation, sharing of embeddings) is chosen at
+// The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017), figure 1, under the checkpoint names that
+// several families share. What varies (place of the norms, positions, activation, sharing of embeddings) is chosen at
 // construction.
 //
 // Sentences are packed: every layer works on [tokens, model] without padding. Concurrent calls of const members are
@@ -27,6 +27,9 @@ struct EncoderDecoderConfig {
   bool tie_output = true;        // the target's matrix is the output projection too
   bool pre_norm = false;
   Positions positions = Positions::kSinusoidsInHalves;
+  int64_t position_offset = 0;  // rows of learned positions before the first that is used
+  bool norm_embedding = false;  // a norm between the embedding and the first layer
+  float init_std = 0;           // of new weights; 0: Glorot's, embeddings d_model^-1/2
   int32_t pad_id = 0, eos_id = 0, decoder_start_id = 0;
 };
 
@@ -49,6 +52,8 @@ struct DecoderLayer {
   nn::Residual ffn_residual;
   DecoderLayer(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c);
 };
+
+class Seq2SeqState;
 
 class EncoderDecoder : public Seq2SeqModel {
  public:
@@ -75,22 +80,27 @@ class EncoderDecoder : public Seq2SeqModel {
                 const ops::TokenRowsPtr& source_rows, const nn::Pass& pass) const;
 
  private:
-  friend class EncoderDecoderState;
+  struct Embedding {
+    Tensor table;      // [vocab, model]
+    Tensor positions;  // [max_positions, model]
+    nn::Norm norm;     // where there is one
+    uint32_t site = 0;
+  };
 
-  Tensor embed(const std::vector<int32_t>& ids, const Tensor& table, const Tensor& positions, uint32_t site,
-               const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
+  void make_embeddings(nn::Builder& b);
+  Tensor embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
+               const nn::Pass& pass) const;
   Tensor decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const;
+  Tensor step(Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) const;
 
   EncoderDecoderConfig structure_;
   nn::ParameterStore store_;
-  Tensor source_embedding_, target_embedding_;  // [vocab, model]
-  Tensor source_positions_, target_positions_;  // [max_positions, model]
-  uint32_t source_site_ = 0, target_site_ = 0;
+  Embedding source_, target_;
   std::vector<EncoderLayer> encoder_;
   std::vector<DecoderLayer> decoder_;
   nn::Norm encoder_norm_, decoder_norm_;  // after the stacks, where norms come before sublayers
   ops::Weight output_;                    // [vocab, model]
-  Tensor output_bias_;                    // [1, vocab], a constant that Marian folders hold
+  Tensor output_bias_;                    // [1, vocab], a constant that folders hold
 };
 
 }  // namespace heed::models

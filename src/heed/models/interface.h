@@ -65,6 +65,7 @@ class Model {
   // config.json and generation_config.json as they are written beside the weights, keys that mean nothing here
   // included.
   const Json& config() const { return config_; }
+  void set_config(Json config) { config_ = std::move(config); }
   const std::optional<Json>& generation_config() const { return generation_config_; }
   void set_generation_config(std::optional<Json> config) { generation_config_ = std::move(config); }
 

@@ -1,18 +1,12 @@
 #include "heed/models/marian.h"
 
-#include "heed/io/config_reader.h"
+#include "heed/models/config_values.h"
 
 namespace heed::models {
 namespace {
 
 constexpr const char* kMarian = "marian";
 constexpr const char* kHeed = "heed-transformer";
-
-constexpr std::pair<std::string_view, Activation> kActivations[] = {
-    {"relu", Activation::kRelu},         {"gelu", Activation::kGelu},
-    {"gelu_new", Activation::kGeluTanh}, {"gelu_pytorch_tanh", Activation::kGeluTanh},
-    {"swish", Activation::kSilu},        {"silu", Activation::kSilu},
-};
 
 bool says_more_than_marian(const EncoderDecoderConfig& c) {
   return c.pre_norm || c.positions != Positions::kSinusoidsInHalves;
@@ -32,9 +26,7 @@ EncoderDecoderConfig read_structure(const Json& json, const std::string& file) {
   c.vocab_size = r.get_or<int>("vocab_size", 58101, 1, io::kMaxVocab);
   c.decoder_vocab_size = r.get_or<int>("decoder_vocab_size", static_cast<int>(c.vocab_size), 1, io::kMaxVocab);
   c.max_positions = r.get_or<int>("max_position_embeddings", 1024, 1, 1 << 20);
-  c.activation = r.get_enum_or(
-      "activation_function", Activation::kGelu,
-      {kActivations[0], kActivations[1], kActivations[2], kActivations[3], kActivations[4], kActivations[5]});
+  c.activation = read_activation(r, "activation_function", Activation::kGelu);
   c.dropout = r.get_or<float>("dropout", 0.1f, 0, 0.99);
   c.attention_dropout = r.get_or<float>("attention_dropout", 0.0f, 0, 0.99);
   c.activation_dropout = r.get_or<float>("activation_dropout", 0.0f, 0, 0.99);
@@ -67,12 +59,6 @@ std::string_view name_of(Positions positions) {
     case Positions::kLearned: return "learned";
   }
   return "";
-}
-
-std::string_view activation_name(Activation kind) {
-  for (const auto& [name, value] : kActivations)
-    if (value == kind) return name;
-  return "linear";
 }
 
 Json write_structure(const EncoderDecoderConfig& c) {

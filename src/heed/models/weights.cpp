@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <cstring>
 #include <set>
 
 #include "heed/tensor/backends.h"
@@ -47,6 +48,12 @@ void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder,
   check<FormatError>(unexpected.empty(), "{}: tensors that the configuration does not account for: {}",
                      folder.path().string(), listed(unexpected));
   parameters.values_changed();
+}
+
+bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std::string& b) {
+  const TensorView x = folder.view(a), y = folder.view(b);
+  if (x.shape != y.shape || x.dtype != y.dtype) return false;
+  return std::memcmp(x.data, y.data, static_cast<size_t>(x.shape.numel()) * size_of(x.dtype)) == 0;
 }
 
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters) {

@@ -22,6 +22,9 @@ struct WeightRules {
 // by name, or names a tensor whose shape differs.
 void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules);
 
+// Whether two tensors of a folder hold the same numbers, as copies of tied weights do.
+bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std::string& b);
+
 // All parameters under their names, to be written.
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters);
 

@@ -40,6 +40,11 @@ AttentionParams with_dropout(AttentionParams params, const Pass& pass, float rat
   return params;
 }
 
+AttentionParams with_bias(AttentionParams params, const Tensor& bias) {
+  params.bias.table = bias.view();
+  return params;
+}
+
 void collect(const Tensor& q, const Tensor& k, const ops::SegmentsPtr& segments, const AttentionParams& params,
              std::vector<Tensor>* probabilities) {
   if (!probabilities) return;
@@ -138,27 +143,27 @@ SelfAttention::Projections SelfAttention::project(const Tensor& x, const ops::Ro
 }
 
 Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
-                                 std::vector<Tensor>* probabilities, const ops::Rotation& rotation) const {
-  const auto [q, k, v] = project(x, rotation);
-  collect(q, k, segments, params_, probabilities);
-  return out_(ops::attention(q, k, v, segments, with_dropout(params_, pass, dropout_, site_)));
+                                 std::vector<Tensor>* probabilities, const AttentionPositions& positions) const {
+  const auto [q, k, v] = project(x, positions.rotation);
+  collect(q, k, segments, with_bias(params_, positions.bias), probabilities);
+  return out_(ops::attention(q, k, v, segments, with_dropout(params_, pass, dropout_, site_), positions.bias));
 }
 
 Tensor SelfAttention::prefill(const Tensor& x, const ops::SegmentsPtr& segments, KeyValueCache& cache,
-                              const ops::Rotation& rotation) const {
-  const auto [q, k, v] = project(x, rotation);
+                              const AttentionPositions& positions) const {
+  const auto [q, k, v] = project(x, positions.rotation);
   cache.append(k, v);
-  return out_(ops::attention(q, k, v, segments, params_));
+  return out_(ops::attention(q, k, v, segments, params_, positions.bias));
 }
 
 Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable& table,
-                           const ops::Rotation& rotation) const {
-  const auto [q, k, v] = project(x, rotation);
+                           const AttentionPositions& positions) const {
+  const auto [q, k, v] = project(x, positions.rotation);
   cache.append(k, v);
   const Tensor y = Tensor::empty(q.shape());
   backend(x.device())
-      .attention_cached(q.view(), cache.keys(), cache.values(), table.slots(), table.stride(), table.lengths(), params_,
-                        y.view());
+      .attention_cached(q.view(), cache.keys(), cache.values(), table.slots(), table.stride(), table.lengths(),
+                        with_bias(params_, positions.bias), y.view());
   return out_(y);
 }
 

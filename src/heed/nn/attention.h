@@ -63,6 +63,16 @@ class KeyTable {
   std::vector<int32_t> lengths_;  // [rows]
 };
 
+// How positions enter attention itself: queries and keys are turned (Su et al. 2021), or the scores get a bias by
+// distance (Raffel et al. 2020; core/backend.h, DistanceBias), or neither.
+struct AttentionPositions {
+  AttentionPositions() = default;
+  AttentionPositions(ops::Rotation turned) : rotation(std::move(turned)) {}
+  AttentionPositions(Tensor distance_bias) : bias(std::move(distance_bias)) {}
+  ops::Rotation rotation;
+  Tensor bias;
+};
+
 // Concat(head_1, …, head_h) W^O with head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V). Where a family has rotary
 // positions, it hands in what each token turns by.
 class SelfAttention {
@@ -74,13 +84,14 @@ class SelfAttention {
 
   // x [tokens, model] -> [tokens, model]; `probabilities`, if given, gets each sentence's and head's matrix.
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
-                    std::vector<Tensor>* probabilities = nullptr, const ops::Rotation& rotation = {}) const;
+                    std::vector<Tensor>* probabilities = nullptr, const AttentionPositions& positions = {}) const;
   // The same for the prompts that hypotheses begin with: their keys and values go to the cache.
   Tensor prefill(const Tensor& x, const ops::SegmentsPtr& segments, KeyValueCache& cache,
-                 const ops::Rotation& rotation = {}) const;
+                 const AttentionPositions& positions = {}) const;
   // One token per hypothesis: x [rows, model]; appends its key and value to the cache first. `table` has been
   // appended to already.
-  Tensor step(const Tensor& x, KeyValueCache& cache, const KeyTable& table, const ops::Rotation& rotation = {}) const;
+  Tensor step(const Tensor& x, KeyValueCache& cache, const KeyTable& table,
+              const AttentionPositions& positions = {}) const;
 
  private:
   struct Projections {

@@ -1,0 +1,35 @@
+#include "heed/models/config_values.h"
+
+namespace heed::models {
+
+Activation read_activation(const io::ConfigReader& reader, std::string_view key, Activation fallback) {
+  return reader.get_enum_or(key, fallback,
+                            {{"relu", Activation::kRelu},
+                             {"gelu", Activation::kGelu},
+                             {"gelu_python", Activation::kGelu},
+                             {"gelu_new", Activation::kGeluTanh},
+                             {"gelu_pytorch_tanh", Activation::kGeluTanh},
+                             {"gelu_fast", Activation::kGeluTanh},
+                             {"swish", Activation::kSilu},
+                             {"silu", Activation::kSilu}});
+}
+
+std::string_view activation_name(Activation activation) {
+  switch (activation) {
+    case Activation::kRelu: return "relu";
+    case Activation::kGelu: return "gelu";
+    case Activation::kGeluTanh: return "gelu_new";
+    case Activation::kSilu: return "swish";
+    default: return "linear";
+  }
+}
+
+int read_token_id(const io::ConfigReader& reader, const std::string& file, std::string_view key, int fallback,
+                  int64_t vocab) {
+  const std::vector<int> ids = reader.ids(key);
+  const int id = ids.empty() ? fallback : ids.front();
+  check<ConfigError>(id >= 0 && id < vocab, "{}: {} is {}; the vocabulary has {} tokens", file, key, id, vocab);
+  return id;
+}
+
+}  // namespace heed::models
