@@ -33,6 +33,19 @@ TEST(Json, RefusesWithAReason) {
   EXPECT_NE(reason(std::string(100000, '[')), "accepted");
 }
 
+TEST(Json, IntegersThatAreTooLongAreDoubles) {
+  const Json json = parse_json(
+      R"({"a": 1000000000000000019884624838656, "b": [-99999999999999999999, 7, 18446744073709551615],
+          "c \\\" 1000000000000000019884624838656": "1000000000000000019884624838656"})",
+      "test");
+  EXPECT_EQ(json["a"].get<double>(), 1e30);
+  EXPECT_EQ(json["b"][0].get<double>(), -1e20);
+  EXPECT_EQ(json["b"][1].get<int>(), 7);
+  EXPECT_EQ(json["b"][2].get<double>(), 18446744073709551616.0);
+  EXPECT_EQ(json["c \\\" 1000000000000000019884624838656"].get<std::string>(), "1000000000000000019884624838656");
+  EXPECT_THROW(parse_json("[01]", "test"), FormatError);
+}
+
 TEST(Json, WritesWhatItReads) {
   testing::TemporaryFolder folder;
   const Json json = {{"b", 1}, {"a", {1.5, "x"}}};

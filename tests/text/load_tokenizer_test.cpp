@@ -22,7 +22,7 @@ TEST(LoadTokenizer, ReadsAMarianFolder) {
 TEST(LoadTokenizer, NamesTheFilesThatItLookedFor) {
   const TemporaryFolder folder;
   EXPECT_THAT([&] { load_tokenizer(folder.path()); },
-              ThrowsMessage<FormatError>(HasSubstr("source.spm, target.spm and vocab.json")));
+              ThrowsMessage<FormatError>(HasSubstr("tokenizer.json; or source.spm, target.spm and vocab.json")));
 }
 
 }  // namespace

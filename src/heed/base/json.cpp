@@ -41,6 +41,28 @@ Json convert(simdjson::dom::element element, const std::string& name) {
   }
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// simdjson refuses integers that 64 bits do not hold, such as the model_max_length of 1e30 that transformers writes in
+// full. With an exponent they are read as what they are to JavaScript, the nearest double.
+std::string widen_integers(std::string_view text) {
+  constexpr size_t kLongest = 18;  // digits that always fit
+  std::string out;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    out += text[i];
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) out += text[++i];
+    else if (text[i] == '"') in_string = !in_string;
+    const bool begins = !in_string && is_digit(text[i]) && (i == 0 || !(is_digit(text[i - 1]) || text[i - 1] == '.'));
+    if (!begins) continue;
+    const size_t begin = i;
+    while (i + 1 < text.size() && is_digit(text[i + 1])) out += text[++i];
+    const char next = i + 1 < text.size() ? text[i + 1] : ' ';
+    if (i + 1 - begin > kLongest && next != '.' && next != 'e' && next != 'E') out += "e0";
+  }
+  return out;
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& name) {
@@ -49,6 +71,7 @@ Json parse_json(std::string_view text, const std::string& name) {
   check<FormatError>(!error, "{}: {}", name, simdjson::error_message(error));
   simdjson::dom::element root;
   error = parser.parse(simdjson::padded_string(text)).get(root);
+  if (error == simdjson::NUMBER_ERROR) error = parser.parse(simdjson::padded_string(widen_integers(text))).get(root);
   check<FormatError>(!error, "{}: not valid JSON: {}", name, simdjson::error_message(error));
   return convert(root, name);
 }

@@ -1,5 +1,6 @@
 // JSON: read by simdjson (fast, strict) into nlohmann's ordered tree, which keeps the order of keys and is also what is
-// written. Reading refuses duplicate keys, nesting deeper than 64 and invalid UTF-8, naming the file.
+// written. Integers that 64 bits do not hold are read as doubles. Reading refuses duplicate keys, nesting deeper than
+// 64 and invalid UTF-8, naming the file.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,12 +1,15 @@
 #include "heed/base/error.h"
 #include "heed/text/marian_tokenizer.h"
+#include "heed/text/pipeline_tokenizer.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::text {
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / "tokenizer.json")) return PipelineTokenizer::load(folder);
   if (MarianTokenizer::is_in(folder)) return std::make_shared<MarianTokenizer>(MarianTokenizer::load(folder));
-  fail<FormatError>("{}: expected a tokenizer: source.spm, target.spm and vocab.json; none is there", folder.string());
+  fail<FormatError>("{}: expected a tokenizer: tokenizer.json; or source.spm, target.spm and vocab.json; none is there",
+                    folder.string());
 }
 
 }  // namespace heed::text

@@ -94,6 +94,21 @@ PrecompiledCharsMap::Match PrecompiledCharsMap::longest_match(std::string_view t
   return match;
 }
 
+PrecompiledCharsMap::Match PrecompiledCharsMap::shortest_match(std::string_view text) const {
+  if (units_.empty()) return {};
+  uint32_t base = children(0);
+  const size_t end = std::min(text.size(), kMaxRuleBytes);
+  for (size_t i = 0; i < end; ++i) {
+    const uint32_t unit = step(base, static_cast<unsigned char>(text[i]));
+    if (unit == kNone) break;
+    base = children(unit);
+    if (!leaf_follows(units_[unit])) continue;
+    const char* replacement = strings_.data() + (units_[base] & ~kLeafBit);
+    return {i + 1, {replacement, std::strlen(replacement)}};
+  }
+  return {};
+}
+
 bool PrecompiledCharsMap::has_ascii_rule(unsigned char first) const {
   if (units_.empty()) return false;
   const uint32_t unit = step(children(0), first);

@@ -36,6 +36,9 @@ class PrecompiledCharsMap {
   // The longest rule whose left side (at most 256 bytes) `text` begins with.
   Match longest_match(std::string_view text) const;
 
+  // The shortest rule, which is what `tokenizers` looks for.
+  Match shortest_match(std::string_view text) const;
+
   // Whether any rule begins with `first`, an ASCII character, and is that character alone or goes on with an ASCII
   // one. Where this is false and the next character is ASCII, no rule applies.
   bool has_ascii_rule(unsigned char first) const;
