@@ -72,7 +72,8 @@ class VitGolden : public ::testing::TestWithParam<const char*> {
   Tensor pixels_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, VitGolden, ::testing::Values("goldens/vit", "vit_no_qkv_bias", "vit_oblong_grey"),
+INSTANTIATE_TEST_SUITE_P(, VitGolden,
+                         ::testing::Values("goldens/vit", "vit_no_qkv_bias", "vit_oblong_grey", "vit_regression"),
                          [](const auto& test) { return std::to_string(test.index); });
 
 TEST_P(VitGolden, HiddenStatesAttentionsAndLogits) {
@@ -231,6 +232,17 @@ TEST(Vit, BaseModelHasAPoolerAndNoHead) {
   for (const auto& named : model->parameters().named()) names.push_back(named.name);
   EXPECT_EQ(names.front(), "embeddings.cls_token");
   EXPECT_EQ(names.back(), "pooler.dense.bias");
+}
+
+TEST(Vit, BaseModelAsTransformers) {
+  const auto folder = testing::source_path("tests/golden/models/vit_base_pooler");
+  const auto model = models::load_as<ImageModel>(io::ModelFolder::open(folder));
+  const auto golden = io::SafeTensors::open(folder / "golden.safetensors");
+  const NoGrad off;
+  const Tensor hidden = model->hidden(copy_of(golden.view("in.pixel_values")), {});
+  const TensorView expected = golden.view("out.last_hidden_state");
+  testing::expect_same(hidden.reshape(expected.shape).view(), expected, testing::kOutputBound, "hidden");
+  testing::expect_same(model->pooled(hidden).view(), golden.view("out.pooler_output"), testing::kOutputBound, "pooled");
 }
 
 TEST(Vit, RegressionIsTheMeanSquaredError) {

@@ -215,6 +215,10 @@ MODELS = {
                         t.ViTConfig(**VIT, **labels(4), image_size=12, patch_size=3, qkv_bias=False,
                                     hidden_act="gelu_new", layer_norm_eps=1e-6,
                                     problem_type="multi_label_classification"), dict(dtype=torch.bfloat16)),
+    "vit_base_pooler": (t.ViTModel, t.ViTConfig(**VIT, image_size=12, patch_size=[6, 4], hidden_act="relu",
+                                                pooler_output_size=6), {}),
+    "vit_regression": (t.ViTForImageClassification,
+                       t.ViTConfig(**VIT, **labels(1), image_size=8, patch_size=4, hidden_act="silu"), {}),
 }
 
 

@@ -124,7 +124,7 @@ class Inputs:
         return [max(3, self.args.length - 2 * i) for i in range(self.args.batch)]
 
     def next(self):
-        if self.kind == "image":
+        if hasattr(self.config, "image_size"):
             return self.next_images()
         if self.kind == "causal":
             ids = torch.tensor([self.causal_row() for _ in range(self.args.batch)])
@@ -175,7 +175,7 @@ class Inputs:
         size = self.config.image_size
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         pixels = torch.randn(self.args.batch, self.config.num_channels, height, width, generator=self.random)
-        return {"pixel_values": pixels, "labels": self.class_labels(self.args.batch)}
+        return {"pixel_values": pixels, **({"labels": self.class_labels(self.args.batch)} if self.kind == "image" else {})}
 
 
 def outputs_of(model, batch):
