@@ -59,6 +59,16 @@ Ragged whole_rows(const TensorView& ids) {
   return rows;
 }
 
+std::vector<Ragged> recorded_batches(const std::string& name) {
+  std::vector<Ragged> batches;
+  const Json file = read_json(source_path("tests/golden/train_batches/" + name + ".json"));
+  for (const Json& rows : file) {
+    Ragged& batch = batches.emplace_back();
+    for (const Json& row : rows) batch.append(row.get<std::vector<int32_t>>());
+  }
+  return batches;
+}
+
 CausalGolden::CausalGolden(const std::filesystem::path& folder)
     : folder_(folder), golden_(io::SafeTensors::open(folder_ / "golden.safetensors")) {
   batch_.ids = whole_rows(golden_.view("in.input_ids"));

@@ -36,6 +36,9 @@ class CausalGolden {
 // [rows, time] of i64 ids, whole.
 Ragged whole_rows(const TensorView& ids);
 
+// The batches of tests/golden/train_batches/NAME.json.
+std::vector<Ragged> recorded_batches(const std::string& name);
+
 // The name of a key for which `change` of the folder's configuration is refused, or "" if it loads.
 std::string refusal(const std::filesystem::path& folder, const std::string& key, const Json& value);
 

@@ -36,7 +36,7 @@ TEST_P(OwnCausalGolden, Training) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, OwnCausalGolden, ::testing::ValuesIn(folders()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace heed

@@ -22,6 +22,11 @@ TEST(Gpt2Golden, LossAndGradients) {
   CausalGolden(testing::shared_path(kFolder)).loss_and_gradients();
 }
 
+TEST(Gpt2Golden, TwelveAdamWSteps) {
+  HEED_NEEDS_SHARED(kFolder);
+  CausalGolden(testing::shared_path(kFolder)).training(testing::recorded_batches("gpt2"));
+}
+
 TEST(Gpt2Golden, GeneratedIds) {
   HEED_NEEDS_SHARED(kFolder);
   CausalGolden(testing::shared_path(kFolder)).generation();

@@ -21,6 +21,11 @@ TEST(LlamaGolden, LossAndGradients) {
   CausalGolden(testing::shared_path(kFolder)).loss_and_gradients();
 }
 
+TEST(LlamaGolden, TwelveAdamWSteps) {
+  HEED_NEEDS_SHARED(kFolder);
+  CausalGolden(testing::shared_path(kFolder)).training(testing::recorded_batches("llama"));
+}
+
 TEST(LlamaGolden, GeneratedIds) {
   HEED_NEEDS_SHARED(kFolder);
   CausalGolden(testing::shared_path(kFolder)).generation();

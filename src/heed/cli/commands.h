@@ -8,6 +8,8 @@ namespace heed::cli {
 
 int run_train_translation(Command& command);
 int run_translate(Command& command);
+int run_generate(Command& command);
+int run_perplexity(Command& command);
 int run_score(Command& command);
 int run_evaluate_translation(Command& command);
 int run_classify_image(Command& command);

@@ -15,16 +15,24 @@ class DecodeOptions {
  public:
   // Adds the options to the command. The object must outlive command.parse().
   void add_to(Command& command);
+  // The same without those of speed; the number of outputs per input is called `n`.
+  void add_search_to(Command& command, const std::string& n = "n-best");
+
+  // `defaults` with what was given in its place. A sampling control (--temperature and so on) asks for sampling, unless
+  // --no-sample is given; a temperature of 0 is greedy search. Throws UsageError.
+  decode::Options apply_to(decode::Options defaults, const CommonOptions& common, int vocab_size) const;
 
   // What the model's folder asks for, with the given flags in its place. Throws UsageError.
   tasks::TranslateOptions resolve(const tasks::TranslationModel& model, const CommonOptions& common) const;
 
  private:
-  std::optional<int> beam_, n_best_, max_new_tokens_, min_new_tokens_, max_length_, top_k_, no_repeat_ngram_size_;
+  std::optional<int> beam_, n_best_, max_new_tokens_, min_new_tokens_, max_length_, min_length_, top_k_,
+      no_repeat_ngram_size_;
   std::optional<double> length_penalty_, top_p_, min_p_, typical_p_;
   std::optional<float> temperature_, repetition_penalty_;
-  std::string length_normalisation_ = "power", early_stopping_ = "false";
-  bool sample_ = false;
+  std::optional<std::string> length_normalisation_, early_stopping_;
+  std::optional<bool> sample_;
+  bool ignore_eos_ = false;
   int batch_size_ = 32, workers_ = 0;
 };
 

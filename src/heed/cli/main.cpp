@@ -25,6 +25,8 @@ int main(int argc, char** argv) {
   const std::vector<Entry> table = {
       {"train translation", "train a translation model on parallel text", &run_train_translation},
       {"translate", "translate lines of text", &run_translate},
+      {"generate", "continue prompts, chat, or answer sources", &run_generate},
+      {"perplexity", "how well a language model predicts text", &run_perplexity},
       {"score", "log-probabilities of given translations", &run_score},
       {"evaluate translation", "translate a test set and score it", &run_evaluate_translation},
       {"classify-image", "labels of images", &run_classify_image},

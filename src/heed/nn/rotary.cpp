@@ -109,7 +109,8 @@ std::vector<float> Rotary::frequencies(int64_t length) const {
 
 int64_t Rotary::max_length() const {
   if (config_.kind != RotaryKind::kDynamic) return config_.max_positions;
-  return static_cast<int64_t>(config_.factor * static_cast<double>(config_.max_positions));
+  // Beyond 2^24 a position is no exact f32.
+  return static_cast<int64_t>(std::min(config_.factor * static_cast<double>(config_.max_positions), 0x1p24));
 }
 
 void Rotary::write_row(std::span<const float> f, int32_t position, float* row) const {
