@@ -80,7 +80,7 @@ TEST(TokenizerCommand, EncodesAndDecodesAsSentencePiece) {
     const auto json = split(run_heed({"tokenizer", "encode", "--model", file, "--json"}, {.text = texts}).output, '\n');
     ASSERT_EQ(json.size(), cases.size());
     EXPECT_EQ(parse_json(json[5], "output")["ids"], cases[5]["ids"]);
-    EXPECT_EQ(parse_json(json[5], "output")["pieces"], cases[5]["pieces"]);
+    EXPECT_EQ(parse_json(json[5], "output")["tokens"], cases[5]["pieces"]);
   }
 }
 
@@ -123,6 +123,50 @@ TEST(TokenizerCommand, TrainsFromTextAndEncodesWithTheResult) {
     EXPECT_EQ(run_heed({"tokenizer", "decode", "--model", model}, {.text = encoded.output}).output.substr(0, 20),
               held_out.substr(0, 20));
   }
+}
+
+TEST(TokenizerCommand, TrainsFoldersOfEveryKindAndRunsThem) {
+  const heed::testing::TemporaryFolder folder;
+  const std::string corpus = heed::testing::source_path("tests/golden/tokenizer_trainer/corpus.txt");
+  const std::string text = read_file(corpus);
+  for (const std::string kind : {"byte-bpe", "wordpiece", "unigram", "characters"}) {
+    const std::string model = folder / kind;
+    const auto trained = run_heed({"tokenizer", "train", "--kind", kind, "--input", corpus, "--vocab-size", "400",
+                                   "--special", "<note>", "--output", model, "--json"});
+    ASSERT_EQ(trained.exit_code, 0) << trained.error;
+    const Json report = parse_json(trained.output, "output");
+    EXPECT_EQ(report["lines"], 188);
+    EXPECT_EQ(report["tokens"], kind == "characters" ? 72 : 400);
+    // A folder and its tokenizer.json are the same tokenizer.
+    const auto ids = run_heed({"tokenizer", "encode", "--model", model, "--format", "ids"}, {.text = text});
+    const auto same =
+        run_heed({"tokenizer", "encode", "--model", model + "/tokenizer.json", "--format", "ids"}, {.text = text});
+    ASSERT_EQ(ids.exit_code, 0) << ids.error;
+    EXPECT_EQ(ids.output, same.output);
+    const auto decoded = run_heed({"tokenizer", "decode", "--model", model, "--format", "ids"}, {.text = ids.output});
+    if (kind == "byte-bpe" || kind == "characters") {
+      EXPECT_EQ(decoded.output, text);
+    }
+    const auto json = run_heed({"tokenizer", "encode", "--model", model, "--json"}, {.text = "you <note>\n"});
+    const Json line = parse_json(json.output, "output");
+    EXPECT_EQ(line["ids"].size(), line["tokens"].size());
+    EXPECT_EQ(line["ids"].size(), line["offsets"].size());
+    EXPECT_THAT(line["tokens"].dump(), HasSubstr("<note>"));
+    EXPECT_THAT(line["offsets"].dump(), HasSubstr("[4,10]"));
+  }
+  const auto with = run_heed({"tokenizer", "encode", "--model", folder / "wordpiece"}, {.text = "we\n"});
+  const auto without =
+      run_heed({"tokenizer", "encode", "--model", folder / "wordpiece", "--no-special-tokens"}, {.text = "we\n"});
+  EXPECT_EQ(with.output, "[CLS] " + without.output.substr(0, without.output.size() - 1) + " [SEP]\n");
+  EXPECT_EQ(run_heed({"tokenizer", "decode", "--model", folder / "wordpiece"}, {.text = with.output}).output, "we\n");
+  const auto wrong = run_heed(
+      {"tokenizer", "train", "--kind", "byte-bpe", "--input", corpus, "--lowercase", "--output", folder / "x"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.error, HasSubstr("--lowercase is an option of --kind wordpiece"));
+  const auto symbol = run_heed(
+      {"tokenizer", "train", "--kind", "unigram", "--input", corpus, "--symbol", "a", "--output", folder / "x"});
+  EXPECT_EQ(symbol.exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "x"));
 }
 
 TEST(TokenizerCommand, Errors) {

@@ -352,7 +352,8 @@ void expect_linear(const PipelineTokenizer& tokenizer, const std::string& which)
 }
 
 TEST(PipelineTokenizer, HostileTextsTakeLinearTime) {
-  for (const char* name : {"bpe_bytes", "llama3", "regex_words", "unigram_precompiled", "added_tokens"}) {
+  for (const char* name :
+       {"bpe_bytes", "llama3", "regex_words", "bert_accents", "unigram_nfkc", "unigram_precompiled", "added_tokens"}) {
     const fs::path file = source_path("tests/golden/tokenizers") / (std::string(name) + ".json");
     expect_linear(*PipelineTokenizer::from_json(read_json(file)["tokenizer"], Json(), name), name);
   }
