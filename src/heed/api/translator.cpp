@@ -76,7 +76,7 @@ void refuse_long(const tasks::TranslationModel& model, const std::vector<std::st
   const auto most = static_cast<size_t>(model.model->max_length());
   for (size_t i = 0; i < sources.size(); ++i) {
     const size_t tokens =
-        std::max(model.tokenizer.encode_source(sources[i]).size(), model.tokenizer.encode_target(targets[i]).size());
+        std::max(model.tokenizer->encode(sources[i]).size(), model.tokenizer->encode_target(targets[i]).size());
     check<DataError>(tokens <= most, "pair {} has {} tokens; the model has positions for {}", i, tokens, most);
   }
 }

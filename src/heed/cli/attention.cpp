@@ -6,6 +6,7 @@
 #include "heed/base/json.h"
 #include "heed/base/utf8.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/source_options.h"
 #include "heed/data/line_reader.h"
 #include "heed/tasks/alignment.h"
 
@@ -59,6 +60,7 @@ int run_attention(Command& command) {
   std::filesystem::path folder;
   std::string target;
   int layer = -1, head = -1;
+  SourceOptions source;
   command.about(
       "Shows what the decoder looks at while it writes a translation: a row for each target token, a column for\n"
       "each source token, darker where the attention is stronger.");
@@ -69,15 +71,18 @@ int run_attention(Command& command) {
   command.options().add("target", target, "The translation; by default the model's own");
   command.options().add("layer", layer, "Decoder layer, from 0; -1: the last").at_least(-1);
   command.options().add("head", head, "Head, from 0; -1: the mean of all").at_least(-1);
+  source.add_to(command, false);
   command.use_json();
   command.parse();
   const auto model = tasks::TranslationModel::load(folder);
   tasks::TranslateOptions options;
-  options.decode = tasks::generation_defaults(*model.model);
+  const tasks::TaskParameters task = source.task(model);
+  options.decode = tasks::generation_defaults(*model.model, task.generation);
+  options.source = source.limits(task);
   data::LineReader reader("-");
   for (std::string line; reader.next(line);) {
     const std::string text = target.empty() ? tasks::translate_lines(model, options, {line}).at(0) : target;
-    const auto alignment = tasks::align(model, line, text, layer, head);
+    const auto alignment = tasks::align(model, line, text, layer, head, task.prefix);
     if (command.common().json) {
       command.output().line(
           Json{{"source", alignment.source_tokens}, {"target", alignment.target_tokens}, {"weights", alignment.weights}}

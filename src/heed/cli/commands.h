@@ -8,6 +8,7 @@ namespace heed::cli {
 
 int run_train_translation(Command& command);
 int run_translate(Command& command);
+int run_summarize(Command& command);
 int run_generate(Command& command);
 int run_perplexity(Command& command);
 int run_score(Command& command);

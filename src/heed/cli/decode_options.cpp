@@ -99,10 +99,10 @@ decode::Options DecodeOptions::apply_to(decode::Options d, const CommonOptions& 
   return d;
 }
 
-tasks::TranslateOptions DecodeOptions::resolve(const tasks::TranslationModel& model,
-                                               const CommonOptions& common) const {
+tasks::TranslateOptions DecodeOptions::resolve(const tasks::TranslationModel& model, const CommonOptions& common,
+                                               const Json& task) const {
   tasks::TranslateOptions result;
-  result.decode = apply_to(tasks::generation_defaults(*model.model), common, model.model->vocab_size());
+  result.decode = apply_to(tasks::generation_defaults(*model.model, task), common, model.model->vocab_size());
   result.batch_size = static_cast<size_t>(batch_size_);
   // Two workers of one thread are faster than one of two: their steps need no waiting for each other.
   const int threads = common.threads > 0 ? common.threads : thread_count();

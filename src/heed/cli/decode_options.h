@@ -23,7 +23,9 @@ class DecodeOptions {
   decode::Options apply_to(decode::Options defaults, const CommonOptions& common, int vocab_size) const;
 
   // What the model's folder asks for, with the given flags in its place. Throws UsageError.
-  tasks::TranslateOptions resolve(const tasks::TranslationModel& model, const CommonOptions& common) const;
+  // `task`: generation parameters that go before the folder's.
+  tasks::TranslateOptions resolve(const tasks::TranslationModel& model, const CommonOptions& common,
+                                  const Json& task = Json::object()) const;
 
  private:
   std::optional<int> beam_, n_best_, max_new_tokens_, min_new_tokens_, max_length_, min_length_, top_k_,

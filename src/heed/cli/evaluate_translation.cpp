@@ -4,6 +4,7 @@
 #include "heed/cli/commands.h"
 #include "heed/cli/decode_options.h"
 #include "heed/cli/files.h"
+#include "heed/cli/source_options.h"
 #include "heed/metrics/bleu.h"
 #include "heed/metrics/chrf.h"
 
@@ -14,12 +15,14 @@ int run_evaluate_translation(Command& command) {
   std::vector<std::filesystem::path> references;
   std::string tokenizer = "13a";
   DecodeOptions decoding;
+  SourceOptions source_options;
   command.about("Translates the source lines and scores the result by BLEU and chrF as sacreBLEU does.");
   command.example("heed evaluate translation --model model/ --source test.en --reference test.de --beam 5 --json", "");
   command.options().add("model", folder, "Folder of the model").required();
   command.options().add("source", source, "Source lines").required();
   command.options().add("reference", references, "Their reference translation; give it again for more").required();
   command.options().add("tokenize", tokenizer, "BLEU's tokenizer").choices({"13a", "intl", "char", "zh", "none"});
+  source_options.add_to(command, true);
   decoding.add_to(command);
   command.use_threads();
   command.use_seed();
@@ -27,7 +30,9 @@ int run_evaluate_translation(Command& command) {
   command.parse();
 
   const auto model = tasks::TranslationModel::load(folder);
-  const auto options = decoding.resolve(model, command.common());
+  const tasks::TaskParameters task = source_options.task(model);
+  auto options = decoding.resolve(model, command.common(), task.generation);
+  options.source = source_options.limits(task);
   const auto sources = read_lines(source);
   std::vector<std::vector<std::string>> texts;
   for (const auto& file : references) texts.push_back(read_lines(file));

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   const std::vector<Entry> table = {
       {"train translation", "train a translation model on parallel text", &run_train_translation},
       {"translate", "translate lines of text", &run_translate},
+      {"summarize", "summarize documents", &run_summarize},
       {"generate", "continue prompts, chat, or answer sources", &run_generate},
       {"perplexity", "how well a language model predicts text", &run_perplexity},
       {"score", "log-probabilities of given translations", &run_score},

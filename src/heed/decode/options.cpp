@@ -58,6 +58,8 @@ void check_tokens(const Options& o, int vocab_size) {
     check_ids("bad_words_ids", word, vocab_size);
   }
   check_ids("suppress_tokens", o.suppress_tokens, vocab_size);
+  require(o.decoder_start >= -1 && o.decoder_start < vocab_size, "decoder_start: id {} is outside the vocabulary of {}",
+          o.decoder_start, vocab_size);
   require(o.forced_bos >= -1 && o.forced_bos < vocab_size, "forced_bos: id {} is outside the vocabulary of {}",
           o.forced_bos, vocab_size);
   check_ids("forced_eos", o.forced_eos, vocab_size);

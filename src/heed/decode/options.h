@@ -57,6 +57,7 @@ struct Options {
   int no_repeat_ngram_size = 0;  // 0: off
   std::vector<std::vector<int32_t>> bad_words_ids;
   std::vector<int32_t> suppress_tokens;
+  int32_t decoder_start = -1;       // the token that a decoder behind an encoder begins with; -1: the model's own
   int32_t forced_bos = -1;          // the token behind a start token that stands alone; -1: none
   std::vector<int32_t> forced_eos;  // one of these comes last where max_length is reached
 

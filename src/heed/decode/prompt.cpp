@@ -33,7 +33,7 @@ std::vector<Prompt> make_prompts(const models::Generator& generator, const Ragge
       prompt.ids.assign(inputs.row(i).begin(), inputs.row(i).end());
       check<UsageError>(!prompt.ids.empty(), "input {}: an empty prompt cannot be continued", i);
     } else {
-      prompt.ids.push_back(first[static_cast<size_t>(i)]);
+      prompt.ids.push_back(options.decoder_start >= 0 ? options.decoder_start : first[static_cast<size_t>(i)]);
     }
     if (prefixes > 0) {
       const auto prefix = options.target_prefix.row(prefixes == 1 ? 0 : i);

@@ -2,10 +2,11 @@
 
 namespace heed::tasks {
 
-Alignment align(const TranslationModel& m, const std::string& source, const std::string& target, int layer, int head) {
+Alignment align(const TranslationModel& m, const std::string& source, const std::string& target, int layer, int head,
+                const std::string& prefix) {
   models::Seq2SeqBatch batch;
-  batch.source.append(m.tokenizer.encode_source(source));
-  batch.target.append(m.tokenizer.encode_target(target));
+  batch.source.append(m.tokenizer->encode(prefix + source));
+  batch.target.append(m.tokenizer->encode_target(target));
   nn::Trace trace;
   nn::Pass pass;
   pass.trace = &trace;
@@ -17,8 +18,8 @@ Alignment align(const TranslationModel& m, const std::string& source, const std:
   check<UsageError>(head >= -1 && head < static_cast<int>(heads.size()), "head {}; a layer has heads 0 to {}", head,
                     heads.size() - 1);
   Alignment result;
-  for (const int32_t id : batch.source.ids) result.source_tokens.push_back(m.tokenizer.source_token(id));
-  for (const int32_t id : batch.target.ids) result.target_tokens.push_back(m.tokenizer.target_token(id));
+  for (const int32_t id : batch.source.ids) result.source_tokens.push_back(m.tokenizer->source_token(id));
+  for (const int32_t id : batch.target.ids) result.target_tokens.push_back(m.tokenizer->token(id));
   result.weights.assign(batch.target.ids.size(), std::vector<float>(batch.source.ids.size()));
   for (size_t h = 0; h < heads.size(); ++h) {
     if (head >= 0 && static_cast<int>(h) != head) continue;

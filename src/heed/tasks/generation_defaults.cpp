@@ -59,6 +59,7 @@ void read_tokens(const io::ConfigReader& r, int vocab, decode::Options& o) {
   o.forced_bos = r.get_or<int>("forced_bos_token_id", -1, 0, vocab - 1);
   for (const int id : r.ids("forced_eos_token_id")) o.forced_eos.push_back(id);
   for (const int id : r.ids("eos_token_id")) o.eos.push_back(id);
+  o.decoder_start = r.get_or<int>("decoder_start_token_id", -1, 0, vocab - 1);
 }
 
 }  // namespace

@@ -300,7 +300,7 @@ bool TranslationTraining::validation_loss(const StopFlag& stop, double& loss) co
 
 // Of the translations, to be had in the order of lengths, so that few steps are spent on finished ones.
 bool TranslationTraining::validation_bleu(const StopFlag& stop, double& bleu, double& chrf) const {
-  const TranslationModel model{model_, *tokenizer_};
+  const TranslationModel model{model_, std::make_shared<text::MarianTokenizer>(*tokenizer_)};
   TranslateOptions options;
   options.decode = generation_defaults(*model_);
   options.decode.beam = options_.valid_beam;

@@ -16,6 +16,7 @@
 #include "heed/models/encoder_decoder.h"
 #include "heed/tasks/training_task.h"
 #include "heed/tasks/translation.h"
+#include "heed/text/marian_tokenizer.h"
 
 namespace heed::tasks {
 

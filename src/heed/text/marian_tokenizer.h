@@ -48,7 +48,7 @@ class MarianTokenizer : public Tokenizer {
   void save(const std::filesystem::path& folder) const;
 
   std::vector<int32_t> encode_source(std::string_view text) const;
-  std::vector<int32_t> encode_target(std::string_view text) const;
+  std::vector<int32_t> encode_target(std::string_view text) const override;
 
   // With a segmentation drawn by `random` (subword regularisation), a pure function of the arguments.
   std::vector<int32_t> sample_source(std::string_view text, const Sampling& sampling, Random& random) const;
@@ -64,7 +64,7 @@ class MarianTokenizer : public Tokenizer {
   int32_t target_vocab_size() const;
   bool separate_vocabs() const;
 
-  std::string source_token(int32_t id) const;
+  std::string source_token(int32_t id) const override;
   std::string target_token(int32_t id) const;
 
   // As Tokenizer: source text in, target text out; ids are the target's. The spans of tokenize() are exact within words

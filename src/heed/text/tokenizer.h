@@ -42,6 +42,11 @@ class Tokenizer {
   // A text that comes as words (tagging): `words` of the result are places in `text`, `characters` are of each word.
   virtual TokenizedText tokenize_words(std::span<const std::string> text, bool special = true) const = 0;
 
+  // Where a text is translated into another: the ids of the target text, and the token of an id of the source text.
+  // Most tokenizers have one vocabulary for both sides.
+  virtual std::vector<int32_t> encode_target(std::string_view text) const { return encode(text); }
+  virtual std::string source_token(int32_t id) const { return token(id); }
+
   // The text of ids that a model gave; special tokens are left out or written by name.
   virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
 
