@@ -12,7 +12,7 @@ std::unique_ptr<models::Seq2SeqModel> model_with(const Json& config_keys, const 
                  {"decoder_layers", 1},          {"encoder_ffn_dim", 4}, {"decoder_ffn_dim", 4},
                  {"encoder_attention_heads", 1}, {"vocab_size", 40},     {"decoder_attention_heads", 1},
                  {"max_position_embeddings", 30}};
-  config.update(config_keys);
+  if (config_keys.is_object()) config.update(config_keys);
   auto model = models::make_model(config, "config.json", 1);
   model->set_generation_config(generation);
   return std::unique_ptr<models::Seq2SeqModel>(dynamic_cast<models::Seq2SeqModel*>(model.release()));

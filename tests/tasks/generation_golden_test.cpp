@@ -49,8 +49,9 @@ TEST_P(GenerationGolden, IdsAndScores) {
         EXPECT_EQ(hypothesis.ids, expected) << run["args"].dump() << " sequence " << k;
         for (size_t i = hypothesis.ids.size() + 1; i < run["sequences"][k].size(); ++i)
           EXPECT_EQ(run["sequences"][k][i].get<int>(), model->pad_id());
-        if (run.contains("sequences_scores"))
+        if (run.contains("sequences_scores")) {
           EXPECT_NEAR(hypothesis.score, run["sequences_scores"][k].get<double>(), 2e-4);
+        }
         ++k;
       }
     EXPECT_EQ(k, run["sequences"].size());
