@@ -35,6 +35,7 @@ std::vector<int32_t> parse_ids(const std::string& text) {
     int32_t id = 0;
     const auto [rest, error] = std::from_chars(at, end, id);
     check<UsageError>(error == std::errc() && id >= 0, "--prompt-ids: \"{}\" is no list of ids such as 1,2,3", text);
+    ids.push_back(id);
     at = rest;
   }
 }
