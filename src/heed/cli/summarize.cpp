@@ -21,8 +21,8 @@ int run_summarize(Command& command) {
       "Summarizes documents: each line of standard input (or of a file), or each of several files. Document n gives\n"
       "line n of the output. Lengths, search and prefix are what the model's folder says of the task "
       "\"summarization\".");
-  command.example("heed summarize --model bart/ < articles.txt", "a document on each line");
-  command.example("heed summarize --model t5/ --document a.txt --document b.txt --beam 4", "files as they are");
+  command.example("heed summarize --model model/ < articles.txt", "a document on each line");
+  command.example("heed summarize --model model/ --document a.txt --document b.txt --beam 4", "files as they are");
   command.options().add("model", folder, "Folder of the model").required();
   command.options().add("input", input, "File with a document a line, plain, gzip or zstd; - is standard input");
   command.options().add("document", files, "A file that is one document, in place of --input; give it again for more");

@@ -18,7 +18,7 @@ int run_translate(Command& command) {
   command.example("heed translate --model model/ < test.en > test.hyp", "translate a file");
   command.example("heed translate --model model/ --beam 1 --json < test.en", "greedy search, with scores");
   command.example("echo 'A dog runs.' | heed translate --model model/ --n-best 3 --beam 5", "three translations");
-  command.example("heed translate --model t5/ --task translation_en_to_de < test.en",
+  command.example("heed translate --model model/ --task translation_en_to_de < test.en",
                   "a model that knows several tasks");
   command.options().add("model", folder, "Folder of the model").required();
   command.options().add("input", input, "File to read, plain, gzip or zstd; - is standard input");

@@ -1,5 +1,5 @@
-// Relative positions as learned biases of attention's scores, by buckets of distances (Raffel et al. 2020, section 2.1:
-// T5).
+// Relative positions as learned biases of attention's scores, by buckets of distances (Raffel et al. 2020,
+// section 2.1).
 #pragma once
 
 #include "heed/nn/layers.h"
