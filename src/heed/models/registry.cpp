@@ -4,9 +4,12 @@
 
 #include "heed/io/config_reader.h"
 #include "heed/models/bart.h"
+#include "heed/models/bert.h"
+#include "heed/models/distilbert.h"
 #include "heed/models/gpt2.h"
 #include "heed/models/llama.h"
 #include "heed/models/marian.h"
+#include "heed/models/roberta.h"
 #include "heed/models/t5.h"
 #include "heed/models/vit.h"
 
@@ -28,10 +31,13 @@ struct Family {
 // clang-format off
 constexpr Family kFamilies[] = {
     {"bart", make_bart},
+    {"bert", make_bert},
+    {"distilbert", make_distilbert},
     {"gpt2", make_gpt2},
     {"heed-transformer", make_marian},
     {"llama", make_llama},
     {"marian", make_marian},
+    {"roberta", make_roberta},
     {"t5", make_t5, resolve_t5},
     {"vit", make_vit},
 };

@@ -1,0 +1,12 @@
+// RoBERTa (Liu et al. 2019) as transformers' RobertaModel stores it, alone with its pooler or with a head. Its
+// positions begin behind the padding token's id, and a padding token takes the position of that number.
+#pragma once
+
+#include "heed/models/interface.h"
+
+namespace heed::models {
+
+// See make_model().
+std::unique_ptr<Model> make_roberta(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+
+}  // namespace heed::models

@@ -1,0 +1,127 @@
+#include "heed/models/text_encoder.h"
+
+#include <algorithm>
+
+#include "heed/models/trace.h"
+#include "heed/nn/initialization.h"
+#include "heed/nn/positions.h"
+#include "heed/tensor/backends.h"
+
+namespace heed::models {
+namespace {
+
+Tensor ids_tensor(const std::vector<int32_t>& ids) { return Tensor::from(ids, {static_cast<int64_t>(ids.size())}); }
+
+nn::AttentionNames prefixed(const std::string& prefix, const nn::AttentionNames& names) {
+  return {prefix + names.q, prefix + names.k, prefix + names.v, prefix + names.out};
+}
+
+Tensor make_table(nn::Builder& b, const std::string& name, int64_t rows, const TextEncoderConfig& c,
+                  std::optional<int32_t> padding) {
+  Tensor table = b.store.create({name + ".weight"}, {rows, c.model});
+  nn::normal(table, c.deviation, b);
+  if (padding) nn::constant(table.slice_rows(*padding, 1), 0, b);
+  return table;
+}
+
+// The row of the position table for each token.
+std::vector<int32_t> places(const Ragged& ids, const PositionScheme& scheme) {
+  std::vector<int32_t> result;
+  result.reserve(ids.ids.size());
+  for (int i = 0; i < ids.rows(); ++i) {
+    int32_t next = scheme.first;
+    for (const int32_t id : ids.row(i)) result.push_back(scheme.padding == id ? id : next++);
+  }
+  return result;
+}
+
+// Trailing tokens that attention does not see ask nevertheless.
+ops::SegmentsPtr segments_of(const TextBatch& batch, const ops::TokenRows& rows) {
+  const ops::SegmentsPtr all = ops::segments(rows, rows);
+  if (batch.visible.empty()) return all;
+  auto cut = std::make_shared<std::vector<Segment>>(*all);  // no row is empty: segment i is row i
+  for (size_t i = 0; i < cut->size(); ++i) (*cut)[i].k_len = batch.visible[i];
+  return cut;
+}
+
+}  // namespace
+
+Tensor gather(const Tensor& x, const std::vector<int32_t>& indices) {
+  auto rows = std::make_shared<ops::TokenRows>();
+  rows->position.resize(indices.size());
+  rows->example.resize(indices.size());
+  return ops::embedding(ids_tensor(indices), x, 1, rows, {}, {});
+}
+
+TextEncoderLayer::TextEncoderLayer(nn::Builder& b, const std::string& prefix, const TextEncoderNames& names,
+                                   const TextEncoderConfig& c)
+    : attention(b, prefixed(prefix, names.attention), {c.model, c.heads, c.attention_dropout}, false),
+      attention_residual(b, prefix + names.attention_norm, c.model, false, c.residual_dropout, c.epsilon),
+      ffn(b, {prefix + names.fc1, prefix + names.fc2}, c.model, c.ffn, c.activation, 0),
+      ffn_residual(b, prefix + names.ffn_norm, c.model, false, c.dropout, c.epsilon) {}
+
+TextEncoder::TextEncoder(nn::Builder& b, const std::string& prefix, const TextEncoderNames& names,
+                         const TextEncoderConfig& c)
+    : config_(c) {
+  b.deviation = c.deviation;
+  words_ = make_table(b, prefix + names.words, c.vocab, c, c.padding);
+  positions_ = make_table(b, prefix + names.positions, c.positions, c, c.scheme.padding);
+  if (c.sinusoidal && b.random)
+    backend(positions_.device()).copy(nn::sinusoids_interleaved(c.positions, c.model).view(), positions_.view());
+  if (c.types > 0) types_ = make_table(b, prefix + names.types, c.types, c, std::nullopt);
+  norm_ = nn::Norm(b, prefix + names.norm, c.model, c.epsilon);
+  site_ = b.take_sites(1);
+  for (int i = 0; i < c.layers; ++i) layers_.emplace_back(b, fmt::format("{}{}{}.", prefix, names.layers, i), names, c);
+}
+
+void TextEncoder::check_batch(const TextBatch& batch) const {
+  const auto rows = static_cast<size_t>(batch.ids.rows());
+  check<ShapeError>(batch.types.empty() || batch.types.size() == batch.ids.ids.size(), "{} token types for {} tokens",
+                    batch.types.size(), batch.ids.ids.size());
+  check<ShapeError>(batch.visible.empty() || batch.visible.size() == rows, "{} numbers of visible tokens for {} rows",
+                    batch.visible.size(), rows);
+  for (size_t i = 0; i < rows; ++i) {
+    const int length = batch.ids.length(static_cast<int>(i));
+    check<DataError>(length > 0 && length <= max_length(), "a row of {} tokens; the model takes 1 to {}", length,
+                     max_length());
+    check<ShapeError>(batch.visible.empty() || (batch.visible[i] > 0 && batch.visible[i] <= length),
+                      "{} tokens visible in a row of {}", batch.visible.empty() ? 0 : batch.visible[i], length);
+  }
+  for (const int32_t id : batch.ids.ids)
+    check<DataError>(id >= 0 && id < config_.vocab, "token id {}; the model has {} tokens", id, config_.vocab);
+  if (config_.types > 1)
+    for (const int32_t type : batch.types)
+      check<DataError>(type >= 0 && type < config_.types, "token type {}; the model has {}", type, config_.types);
+}
+
+// norm(word + position + type), then dropout.
+Tensor TextEncoder::embed(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
+  const auto look_up = [&](const std::vector<int32_t>& ids, const Tensor& table, std::optional<int32_t> untrained) {
+    return ops::embedding(ids_tensor(ids), table, 1, rows, {}, {}, untrained.value_or(-1));  // [tokens, model]
+  };
+  Tensor x = look_up(batch.ids.ids, words_, config_.padding);
+  if (types_.defined()) {
+    const bool given = !batch.types.empty() && config_.types > 1;
+    const std::vector<int32_t> zeros(given ? 0 : batch.ids.ids.size());
+    x = ops::add(x, look_up(given ? batch.types : zeros, types_, std::nullopt));
+  }
+  x = ops::add(x, look_up(places(batch.ids, config_.scheme), positions_, config_.scheme.padding));
+  return ops::dropout(norm_(x), pass.dropout(config_.dropout, site_, rows));
+}
+
+Tensor TextEncoder::operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
+  check_batch(batch);
+  const ops::SegmentsPtr segments = segments_of(batch, *rows);
+  Tensor x = embed(batch, rows, pass);  // [tokens, model]
+  note(&nn::Trace::encoder_states, pass, x);
+  for (const TextEncoderLayer& layer : layers_) {
+    std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
+    x = layer.attention_residual(x, pass, rows,
+                                 [&](const Tensor& h) { return layer.attention(h, pass, segments, attentions); });
+    x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+    note(&nn::Trace::encoder_states, pass, x);
+  }
+  return x;
+}
+
+}  // namespace heed::models

@@ -1,0 +1,73 @@
+#include "heed/models/text_encoder_config.h"
+
+#include <fmt/ranges.h>
+
+#include "heed/models/config_values.h"
+
+namespace heed::models {
+
+Architecture read_architecture(const io::ConfigReader& config, const std::string& file,
+                               std::span<const Architecture> known) {
+  const std::vector<std::string> given = config.strings("architectures");
+  if (given.empty()) return known.front();
+  std::vector<std::string_view> names;
+  for (const Architecture& architecture : known) {
+    if (architecture.first == given.front()) return architecture;
+    names.push_back(architecture.first);
+  }
+  fail<ConfigError>("{}: architectures is \"{}\"; Heed reads {}", file, given.front(), fmt::join(names, ", "));
+}
+
+float read_rate(const io::ConfigReader& config, std::string_view key, float fallback) {
+  return config.get_or<float>(key, fallback, 0, 0.99f);
+}
+
+std::optional<int32_t> read_padding(const io::ConfigReader& config, const Json& json, int32_t fallback, int64_t vocab) {
+  const auto at = json.find("pad_token_id");
+  if (at != json.end() && at->is_null()) return std::nullopt;
+  return config.get_or<int>("pad_token_id", std::min(fallback, static_cast<int>(vocab) - 1), 0,
+                            static_cast<int>(vocab) - 1);
+}
+
+void check_heads(const std::string& file, std::string_view key, const TextEncoderConfig& config) {
+  check<ConfigError>(config.model % config.heads == 0, "{}: {} is {}, which does not divide the model's width {}", file,
+                     key, config.heads, config.model);
+}
+
+TextEncoderConfig read_text_encoder(const io::ConfigReader& r, const std::string& file, TextEncoderConfig c) {
+  c.vocab = r.get_or<int>("vocab_size", static_cast<int>(c.vocab), 1, io::kMaxVocab);
+  c.model = r.get_or<int>("hidden_size", static_cast<int>(c.model), 1, io::kMaxHidden);
+  c.layers = r.get_or<int>("num_hidden_layers", c.layers, 1, io::kMaxLayers);
+  c.heads = r.get_or<int>("num_attention_heads", c.heads, 1, io::kMaxHeads);
+  c.ffn = r.get_or<int>("intermediate_size", static_cast<int>(c.ffn), 1, io::kMaxHidden);
+  c.positions = r.get_or<int>("max_position_embeddings", static_cast<int>(c.positions), 1, 1 << 20);
+  c.types = r.get_or<int>("type_vocab_size", static_cast<int>(c.types), 1, 1 << 16);
+  c.activation = read_activation(r, "hidden_act", c.activation);
+  c.dropout = c.residual_dropout = read_rate(r, "hidden_dropout_prob", c.dropout);
+  c.attention_dropout = read_rate(r, "attention_probs_dropout_prob", c.attention_dropout);
+  c.epsilon = r.get_or<float>("layer_norm_eps", c.epsilon, 0, 1);
+  c.deviation = r.get_or<double>("initializer_range", c.deviation, 0, 100);
+  check_heads(file, "num_attention_heads", c);
+  r.allow_only("position_embedding_type", "absolute");
+  r.allow_only("is_decoder", false);
+  r.allow_only("add_cross_attention", false);
+  r.allow_only("pruned_heads", Json::object());
+  return c;
+}
+
+float read_classifier_dropout(const io::ConfigReader& config, const TextEncoderConfig& encoder) {
+  return read_rate(config, "classifier_dropout", encoder.dropout);
+}
+
+Classification read_classes(const io::ConfigReader& config, const std::string& file, Head head) {
+  if (head != Head::kSequenceClassification && head != Head::kTokenClassification) return {};
+  Classification classes = read_classification(config, file);
+  if (head == Head::kTokenClassification) classes.problem = Problem::kSingleLabel;
+  return classes;
+}
+
+bool is_known_buffer(const std::string& name) {
+  return name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids");
+}
+
+}  // namespace heed::models

@@ -1,0 +1,43 @@
+// What several text encoders' config.json have in common.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "heed/io/config_reader.h"
+#include "heed/models/encoder_with_head.h"
+
+namespace heed::models {
+
+// One architecture of a family, by the name that "architectures" gives it.
+using Architecture = std::pair<std::string_view, Head>;
+
+// The first of "architectures", which must be one of `known`; the first of those if nothing is given. Throws
+// ConfigError that lists them.
+Architecture read_architecture(const io::ConfigReader& config, const std::string& file,
+                               std::span<const Architecture> known);
+
+// Sizes, activation, rates and padding under the usual keys (hidden_size, num_hidden_layers, …). `defaults` holds what
+// the family takes where a key is missing. Throws ConfigError for what is not supported, too.
+TextEncoderConfig read_text_encoder(const io::ConfigReader& config, const std::string& file,
+                                    TextEncoderConfig defaults);
+
+// The token in [0, vocab) whose embedding is not trained: `fallback` if the key is missing, none if it is null.
+std::optional<int32_t> read_padding(const io::ConfigReader& config, const Json& json, int32_t fallback, int64_t vocab);
+
+// The rate of dropout before a classifier: classifier_dropout, or, if that is not given, hidden_dropout_prob.
+float read_classifier_dropout(const io::ConfigReader& config, const TextEncoderConfig& encoder);
+
+// Labels and problem of a head that has classes; token classification is always a choice of one.
+Classification read_classes(const io::ConfigReader& config, const std::string& file, Head head);
+
+// A rate of dropout.
+float read_rate(const io::ConfigReader& config, std::string_view key, float fallback);
+
+void check_heads(const std::string& file, std::string_view key, const TextEncoderConfig& config);
+
+// Buffers that older files hold.
+bool is_known_buffer(const std::string& name);
+
+}  // namespace heed::models

@@ -1,0 +1,127 @@
+#include "heed/tasks/encoder_texts.h"
+
+#include <algorithm>
+#include <array>
+
+#include "heed/base/utf8.h"
+#include "heed/data/length_groups.h"
+#include "heed/io/model_folder.h"
+#include "heed/models/registry.h"
+
+namespace heed::tasks {
+namespace {
+
+const char* name_of(models::Head head) {
+  switch (head) {
+    case models::Head::kNone: return "no head";
+    case models::Head::kMaskedLM: return "a head for masked language modelling";
+    case models::Head::kSequenceClassification: return "a head for sequence classification";
+    case models::Head::kTokenClassification: return "a head for token classification";
+    case models::Head::kQuestionAnswering: return "a head for question answering";
+  }
+  return "";
+}
+
+// Calls f on every vector of `t`.
+template <class F>
+void for_each_part(text::TokenizedText& t, const F& f) {
+  f(t.ids);
+  f(t.types);
+  f(t.characters);
+  f(t.words);
+  f(t.texts);
+}
+
+void append_token(const text::TokenizedText& from, size_t i, TextWindow& to) {
+  to.tokens.ids.push_back(from.ids[i]);
+  to.tokens.types.push_back(from.types[i]);
+  to.tokens.characters.push_back(from.characters[i]);
+  to.tokens.words.push_back(from.words[i]);
+  to.tokens.texts.push_back(from.texts[i]);
+  to.places.push_back(static_cast<uint32_t>(i));
+}
+
+}  // namespace
+
+EncoderTexts EncoderTexts::load(const std::filesystem::path& path, std::optional<models::Head> head) {
+  std::shared_ptr<const models::EncoderModel> model =
+      models::load_as<models::EncoderModel>(io::ModelFolder::open(path));
+  check<ConfigError>(!head || model->head() == *head, "{}: the model has {}, where {} is wanted", path.string(),
+                     name_of(model->head()), name_of(head.value_or(models::Head::kNone)));
+  auto tokenizer = text::load_tokenizer(path);
+  check<FormatError>(tokenizer->vocab_size() <= model->vocab_size(),
+                     "{}: the tokenizer has {} tokens, the model only {}", path.string(), tokenizer->vocab_size(),
+                     model->vocab_size());
+  return {std::move(model), std::move(tokenizer)};
+}
+
+bool shorten(text::TokenizedText& tokens, size_t most) {
+  if (tokens.ids.size() <= most) return false;
+  std::array<size_t, 2> left{};
+  for (const int8_t text : tokens.texts)
+    if (text >= 0) ++left[static_cast<size_t>(text)];
+  for (size_t excess = tokens.ids.size() - most; excess > 0; --excess) {
+    size_t& longer = left[0] >= left[1] ? left[0] : left[1];
+    check<DataError>(longer > 0, "{} tokens around a text, the model takes {}", tokens.ids.size(), most);
+    --longer;
+  }
+  std::array<size_t, 2> seen{};
+  std::vector<bool> keep;
+  for (const int8_t text : tokens.texts)
+    keep.push_back(text < 0 || seen[static_cast<size_t>(text)]++ < left[static_cast<size_t>(text)]);
+  for_each_part(tokens, [&](auto& part) {
+    size_t to = 0;
+    for (size_t i = 0; i < keep.size(); ++i)
+      if (keep[i]) part[to++] = part[i];
+    part.resize(to);
+  });
+  return true;
+}
+
+std::vector<TextWindow> text_windows(const text::TokenizedText& tokens, int cut, size_t most, size_t overlap) {
+  const auto cut_size = static_cast<size_t>(std::ranges::count(tokens.texts, static_cast<int8_t>(cut)));
+  const size_t kept = tokens.ids.size() - cut_size;
+  const bool fits = tokens.ids.size() <= most;
+  check<DataError>(fits || kept < most, "{} tokens stand beside the text that is cut; the model takes {} in all", kept,
+                   most);
+  const size_t room = fits ? cut_size : most - kept;
+  check<DataError>(fits || overlap < room, "windows of {} tokens cannot share {}", room, overlap);
+  std::vector<TextWindow> windows;
+  for (size_t begin = 0;; begin += room - overlap) {
+    TextWindow& window = windows.emplace_back();
+    size_t at = 0;
+    for (size_t i = 0; i < tokens.ids.size(); ++i) {
+      const bool inside = tokens.texts[i] != cut || (at >= begin && at < begin + room);
+      if (tokens.texts[i] == cut) ++at;
+      if (inside) append_token(tokens, i, window);
+    }
+    if (begin + room >= cut_size) return windows;
+  }
+}
+
+void for_each_batch(
+    const std::vector<const text::TokenizedText*>& texts, size_t batch_size,
+    const std::function<void(const models::TextBatch& batch, const std::vector<uint32_t>& members)>& f) {
+  const NoGrad no_grad;
+  std::vector<uint32_t> lengths;
+  for (const text::TokenizedText* t : texts) lengths.push_back(static_cast<uint32_t>(t->ids.size()));
+  for (const std::vector<uint32_t>& members : data::length_groups(lengths, batch_size)) {
+    models::TextBatch batch;
+    for (const uint32_t i : members) {
+      batch.ids.append(texts[i]->ids);
+      batch.types.insert(batch.types.end(), texts[i]->types.begin(), texts[i]->types.end());
+    }
+    f(batch, members);
+  }
+}
+
+std::string_view part_of(std::string_view text, text::CharacterSpan span) {
+  size_t at = 0, begin = 0;
+  for (uint32_t i = 0; i < span.end && at < text.size(); ++i) {
+    if (i == span.begin) begin = at;
+    at += decode_utf8(text.substr(at)).length;
+  }
+  return span.begin < span.end ? text.substr(begin, at - begin) : std::string_view();
+}
+
+}  // namespace heed::tasks

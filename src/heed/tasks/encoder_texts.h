@@ -1,0 +1,49 @@
+// What the tasks of text encoders share: the model with its tokenizer, texts too long for the model, and batches.
+//
+// All of it is immutable and may serve many threads. What a text is batched with does not change its result by a bit.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heed/models/interface.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed::tasks {
+
+struct EncoderTexts {
+  std::shared_ptr<const models::EncoderModel> model;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+
+  // Reads a Hugging Face folder; `head`: what the model must have, if anything. Throws what the loaders throw,
+  // ConfigError if the model has another head, and FormatError if the tokenizer has ids that the model has not.
+  static EncoderTexts load(const std::filesystem::path& folder, std::optional<models::Head> head);
+};
+
+// Takes the last tokens of the longer text away until `most` tokens are left; what the tokenizer added stays. False if
+// there was nothing to take away.
+bool shorten(text::TokenizedText& tokens, size_t most);
+
+// A part of a long text that fits a model.
+struct TextWindow {
+  text::TokenizedText tokens;
+  std::vector<uint32_t> places;  // of each token in the whole
+};
+
+// Cuts the tokens of text number `cut` (0 or 1) into windows of at most `most` tokens that share `overlap` of them;
+// all else stands in every window. One window if it all fits. Throws DataError if what stays leaves no room.
+std::vector<TextWindow> text_windows(const text::TokenizedText& tokens, int cut, size_t most, size_t overlap);
+
+// Calls f for groups of texts of similar length, `members` being their places in `texts`. Without gradients.
+void for_each_batch(const std::vector<const text::TokenizedText*>& texts, size_t batch_size,
+                    const std::function<void(const models::TextBatch& batch, const std::vector<uint32_t>& members)>& f);
+
+// The part of a text that a span of code points covers.
+std::string_view part_of(std::string_view text, text::CharacterSpan span);
+
+}  // namespace heed::tasks

@@ -1,0 +1,50 @@
+#include "heed/tasks/masked_lm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "heed/tensor/backends.h"
+
+namespace heed::tasks {
+
+MaskFiller MaskFiller::load(const std::filesystem::path& folder) {
+  MaskFiller filler{EncoderTexts::load(folder, models::Head::kMaskedLM)};
+  check<ConfigError>(filler.tokenizer->mask_id() >= 0, "{}: the tokenizer has no mask token", folder.string());
+  return filler;
+}
+
+std::vector<std::vector<std::vector<Filling>>> MaskFiller::fill(const std::vector<text::TokenizedText>& texts,
+                                                                size_t top_k, size_t batch_size) const {
+  std::vector<std::vector<std::vector<Filling>>> result(texts.size());
+  std::vector<const text::TokenizedText*> pointers;
+  for (const auto& t : texts) pointers.push_back(&t);
+  // A model may have more rows than its tokenizer has tokens.
+  const int tokens = tokenizer->vocab_size(), rows_beyond = model->vocab_size() - tokens;
+  const auto wanted = static_cast<int>(std::min(top_k, static_cast<size_t>(tokens)));
+  const int k = std::min(wanted + rows_beyond, model->vocab_size());
+  const int32_t mask_id = tokenizer->mask_id();
+  for_each_batch(pointers, batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
+    const Tensor z = model->logits(batch, {});  // [tokens, vocab]
+    const Tensor values = Tensor::empty({1, k}), indices = Tensor::empty({1, k}, DType::kI32);
+    for (size_t row = 0; row < members.size(); ++row) {
+      std::vector<int32_t> ids = texts[members[row]].ids;
+      for (size_t t = 0; t < ids.size(); ++t) {
+        if (ids[t] != mask_id) continue;
+        const Tensor at = z.slice_rows(batch.ids.offsets[row] + static_cast<int64_t>(t), 1);
+        backend(z.device()).log_softmax_top_k(at.view(), k, values.view(), indices.view());
+        std::vector<Filling>& fillings = result[members[row]].emplace_back();
+        const bool only_mask = std::ranges::count(ids, mask_id) == 1;
+        for (int i = 0; i < k && std::ssize(fillings) < wanted; ++i) {
+          ids[t] = indices.data<int32_t>()[i];
+          if (ids[t] >= tokens) continue;
+          fillings.push_back({ids[t], tokenizer->decode(std::span(&ids[t], 1), false),
+                              std::exp(values.data<float>()[i]), tokenizer->decode(ids, only_mask)});
+        }
+        ids[t] = mask_id;
+      }
+    }
+  });
+  return result;
+}
+
+}  // namespace heed::tasks
