@@ -135,6 +135,37 @@ TEST(SafeTensors, GoldensWrittenBackAreTheSame) {
   EXPECT_GE(others, 28);
 }
 
+// A file that another process cuts short while it is open: an error, where a touch of the map would be SIGBUS.
+TEST(SafeTensors, AFileCutShortWhileOpenIsAnError) {
+  testing::TemporaryFolder folder;
+  const std::vector<float> values(1 << 20, 1.5f);
+  const TensorView view{const_cast<float*>(values.data()), DType::kF32, {1 << 20}, 1 << 20};
+  write_safetensors(folder / "f", {{"a", view}, {"b", view}});
+  const SafeTensors file = SafeTensors::open(folder / "f");
+  fs::resize_file(folder / "f", (size_t{5} << 20));
+  std::vector<std::byte> bytes(size_t{4} << 20);
+  file.read("a", 0, bytes);  // still there
+  EXPECT_EQ(std::memcmp(bytes.data(), values.data(), bytes.size()), 0);
+  EXPECT_THAT(message_of<IoError>([&] { file.read("b", 0, bytes); }), HasSubstr("was cut short"));
+  EXPECT_THAT(message_of<IoError>([&] { file.view("b"); }), HasSubstr("was cut short"));
+  EXPECT_THAT(message_of<IoError>([&] { file.bytes("a"); }), HasSubstr("was cut short"));
+  fs::resize_file(folder / "f", 0);
+  EXPECT_EQ(file.info("b").bytes, bytes.size());  // the header is a copy
+  EXPECT_THROW(file.read("a", 0, bytes), IoError);
+}
+
+TEST(SafeTensors, PartsOfATensorAreRead) {
+  testing::TemporaryFolder folder;
+  std::vector<float> values{1, 2, 3, 4};
+  write_safetensors(folder / "f", {{"a", {values.data(), DType::kF32, {2, 2}, 2}}});
+  const SafeTensors file = SafeTensors::open(folder / "f");
+  std::vector<float> part(2);
+  file.read("a", 8, std::as_writable_bytes(std::span(part)));
+  EXPECT_THAT(part, ElementsAre(3, 4));
+  EXPECT_THAT(message_of<FormatError>([&] { file.read("a", 12, std::as_writable_bytes(std::span(part))); }),
+              HasSubstr("has no bytes 12 to 20"));
+}
+
 // --- views ----------------------------------------------------------------------------------------------------------
 
 TEST(SafeTensors, ViewsOfEachElementType) {

@@ -166,6 +166,47 @@ void recover_folder(const fs::path& folder) {
   }
 }
 
+ReadableFile::ReadableFile(const fs::path& file) : path_(file), fd_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+  check<IoError>(fd_ >= 0, "{}: cannot open: {}", file.string(), errno_text(errno));
+  struct stat info {};
+  const bool ordinary = ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
+  if (!ordinary) ::close(std::exchange(fd_, -1));
+  check<IoError>(ordinary, "{}: not an ordinary file", file.string());
+  size_ = static_cast<size_t>(info.st_size);
+}
+
+ReadableFile::ReadableFile(ReadableFile&& other) noexcept { *this = std::move(other); }
+
+ReadableFile& ReadableFile::operator=(ReadableFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+ReadableFile::~ReadableFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void ReadableFile::read_at(uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    check<IoError>(n >= 0, "{}: cannot read: {}", path_.string(), errno_text(errno));
+    check<IoError>(n > 0, "{}: was cut short while it was being read: it ends before byte {}", path_.string(),
+                   offset + out.size());
+    offset += static_cast<uint64_t>(n);
+    out = out.subspan(static_cast<size_t>(n));
+  }
+}
+
+void ReadableFile::check_not_cut() const {
+  struct stat info {};
+  check<IoError>(::fstat(fd_, &info) == 0, "{}: cannot stat: {}", path_.string(), errno_text(errno));
+  check<IoError>(static_cast<size_t>(info.st_size) >= size_,
+                 "{}: was cut short while it was open: {} bytes are left of {}", path_.string(), info.st_size, size_);
+}
+
 MappedFile::MappedFile(const fs::path& file) {
   Descriptor in(file, O_RDONLY | O_CLOEXEC);
   struct stat info {};

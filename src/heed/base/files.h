@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -32,7 +33,32 @@ void recover_folder(const std::filesystem::path& target);
 // Syncs the file's (or folder's) content to the disk.
 void sync_path(const std::filesystem::path& path);
 
-// A read-only memory map of a whole file. Movable.
+// An open file that is read at any place, by one or many threads. What another process does to the file meanwhile shows
+// as an error of read_at, never as a signal. Movable.
+class ReadableFile {
+ public:
+  ReadableFile() = default;
+  explicit ReadableFile(const std::filesystem::path& file);
+  ReadableFile(ReadableFile&& other) noexcept;
+  ReadableFile& operator=(ReadableFile&& other) noexcept;
+  ReadableFile(const ReadableFile&) = delete;
+  ReadableFile& operator=(const ReadableFile&) = delete;
+  ~ReadableFile();
+
+  size_t size() const { return size_; }  // when it was opened
+  // Fills `out` from byte `offset` on. Throws IoError if the file ends before, too.
+  void read_at(uint64_t offset, std::span<std::byte> out) const;
+  // Throws IoError if the file has become shorter than it was.
+  void check_not_cut() const;
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+  size_t size_ = 0;
+};
+
+// A read-only memory map of a whole file: reading it after another process cut the file short ends this one by SIGBUS;
+// ReadableFile does not have that. Movable.
 class MappedFile {
  public:
   MappedFile() = default;

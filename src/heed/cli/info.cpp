@@ -1,26 +1,43 @@
 // heed info: what lies in a model folder.
+#include <sys/resource.h>
+
+#include <chrono>
+
 #include "heed/base/sha256.h"
 #include "heed/cli/commands.h"
 #include "heed/io/model_folder.h"
+#include "heed/models/registry.h"
 
 namespace heed::cli {
 namespace {
 
 std::string text_at(const Json& config, const char* key) { return config.contains(key) ? config.at(key).dump() : "-"; }
 
+// Loads the model: how long that takes, and the most memory that this process ever held.
+Json measure_load(const io::ModelFolder& folder) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto model = models::load_model(folder);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return {{"seconds", seconds.count()}, {"peak_bytes", uint64_t{1024} * static_cast<uint64_t>(usage.ru_maxrss)}};
+}
+
 }  // namespace
 
 int run_info(Command& command) {
   std::filesystem::path path;
-  bool tensors = false;
+  bool tensors = false, load = false;
   command.about("What a model folder holds: family, parameters, sizes, the SHA-256 of each file.");
   command.example("heed info model/", "");
   command.example("heed info model/ --tensors", "every tensor with its type and shape");
   command.options().add_positional("model", path, "Folder of the model").required();
   command.options().add("tensors", tensors, "List the tensors");
+  command.options().add("load", load, "Load the model and say how long that takes and how much memory it needs");
   command.use_json();
   command.parse();
   const auto folder = io::ModelFolder::open(path);
+  const Json loaded = load ? measure_load(folder) : Json();
   Json report{{"path", path.string()}, {"model_type", folder.config().value("model_type", "")}};
   int64_t parameters = 0;
   Json list = Json::array();
@@ -38,6 +55,7 @@ int run_info(Command& command) {
                                {"bytes", std::filesystem::file_size(file)},
                                {"sha256", sha256_of_file(file)}});
   if (tensors) report["tensors"] = list;
+  if (load) report["load"] = loaded;
   if (command.common().json) {
     command.output().line(report.dump(2, ' ', false, Json::error_handler_t::replace));
     return kOk;
@@ -51,6 +69,9 @@ int run_info(Command& command) {
   for (const Json& f : report["files"])
     out.line(fmt::format("  {:<26}{:>10}  {}", f["name"].get<std::string>(), format_bytes(f["bytes"].get<uint64_t>()),
                          f["sha256"].get<std::string>()));
+  if (load)
+    out.line(fmt::format("  {:<26}{:.3f} s, {} at most", "loaded in", loaded["seconds"].get<double>(),
+                         format_bytes(loaded["peak_bytes"].get<uint64_t>())));
   if (tensors)
     for (const Json& t : list)
       out.line(fmt::format("  {:<60}{:<5}{}", t["name"].get<std::string>(), t["dtype"].get<std::string>(),

@@ -1,11 +1,15 @@
 #include "heed/io/model_folder.h"
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "heed/base/error.h"
 #include "heed/base/files.h"
+#include "heed/base/threads.h"
 #include "heed/io/safetensors_header.h"
 #include "heed/tensor/backends.h"
 
@@ -140,17 +144,71 @@ const SafeTensors& ModelFolder::shard(std::string_view name) const {
   return *found;
 }
 
-Tensor ModelFolder::load(std::string_view name, DType dtype, Device device) const {
-  const SafeTensors& from = shard(name);
-  const TensorView place = from.place(name);
-  if (place.dtype != dtype && !(is_real(place.dtype) && is_real(dtype)))
-    fail<DTypeError>("{}: tensor {} is of {}, which does not convert to {}", from.path().string(), in_quotes(name),
-                     name_of(place.dtype), name_of(dtype));
-  const Tensor stored = Tensor::from_bytes(from.bytes(name), place.shape, place.dtype, device);
-  if (place.dtype == dtype) return stored;
-  Tensor converted = Tensor::empty(place.shape, dtype, device);
-  backend(device).copy(stored.view(), converted.view());
-  return converted;
+Tensor ModelFolder::load(std::string_view name, DType dtype) const {
+  Tensor tensor = Tensor::empty(shard(name).place(name).shape, dtype);
+  load_into({{std::string(name), tensor.view()}});
+  return tensor;
+}
+
+namespace {
+
+// A stretch of a tensor that is read in one go.
+struct Stretch {
+  const SafeTensors* file;
+  const std::string* name;
+  uint64_t begin;  // byte of the tensor's data
+  std::byte* to;
+  int64_t elements;
+  DType from_dtype, to_dtype;
+};
+
+constexpr int64_t kStretch = 1 << 18;  // elements: 1 MB of f32, so that the block that is converted stays in the cache
+
+void append_stretches(const SafeTensors& file, const ModelFolder::Placed& placed, std::vector<Stretch>& list) {
+  const TensorView from = file.place(placed.name);
+  const TensorView& to = placed.to;
+  if (from.dtype != to.dtype && !(is_real(from.dtype) && is_real(to.dtype)))
+    fail<DTypeError>("{}: tensor {} is of {}, which does not convert to {}", file.path().string(),
+                     in_quotes(placed.name), name_of(from.dtype), name_of(to.dtype));
+  check<ShapeError>(from.shape.numel() == to.shape.numel(), "{}: tensor {} has shape {}, where {} is wanted",
+                    file.path().string(), placed.name, from.shape.to_string(), to.shape.to_string());
+  const int64_t rows = to.contiguous() ? 1 : to.rows(), row = to.contiguous() ? to.shape.numel() : to.cols();
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t begin = 0; begin < row; begin += kStretch) {
+      const auto source = static_cast<uint64_t>(r * row + begin) * size_of(from.dtype);
+      const auto target = static_cast<size_t>(r * to.row_stride + begin) * size_of(to.dtype);
+      list.push_back({&file, &placed.name, source, static_cast<std::byte*>(to.data) + target,
+                      std::min(kStretch, row - begin), from.dtype, to.dtype});
+    }
+}
+
+void read_stretch(const Stretch& s, std::vector<std::byte>& block) {
+  const size_t bytes = static_cast<size_t>(s.elements) * size_of(s.from_dtype);
+  if (s.from_dtype == s.to_dtype) return s.file->read(*s.name, s.begin, {s.to, bytes});
+  block.resize(bytes);
+  s.file->read(*s.name, s.begin, block);
+  backend().copy({block.data(), s.from_dtype, {s.elements}, s.elements}, {s.to, s.to_dtype, {s.elements}, s.elements});
+}
+
+}  // namespace
+
+void ModelFolder::load_into(const std::vector<Placed>& tensors) const {
+  std::vector<Stretch> stretches;
+  for (const Placed& placed : tensors) append_stretches(shard(placed.name), placed, stretches);
+  std::atomic<size_t> next{0};
+  std::exception_ptr error;
+  std::mutex mutex;
+  parallel_for(std::min<int64_t>(thread_count(), std::ssize(stretches)), 1, [&](int64_t, int64_t, int) {
+    try {
+      std::vector<std::byte> block;
+      for (size_t i; (i = next++) < stretches.size();) read_stretch(stretches[i], block);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      error = std::current_exception();
+      next = stretches.size();
+    }
+  });
+  if (error) std::rethrow_exception(error);
 }
 
 bool ModelFolder::has_file(const std::string& name) const { return file_in(path_, name).has_value(); }
@@ -171,11 +229,54 @@ std::vector<fs::path> ModelFolder::files() const {
   return files;
 }
 
+namespace {
+
+// Splits tensors, in the order of their names, into files of at most `limit` bytes of data (more where one tensor alone
+// has more).
+std::vector<std::vector<NamedView>> shards_of(std::vector<NamedView> tensors, uint64_t limit) {
+  std::ranges::sort(tensors, {}, &NamedView::name);
+  std::vector<std::vector<NamedView>> shards(1);
+  uint64_t bytes = 0;
+  for (NamedView& tensor : tensors) {
+    const uint64_t size = tensor.file_bytes();
+    if (!shards.back().empty() && (size > limit || bytes > limit - size)) {
+      shards.emplace_back();
+      bytes = 0;
+    }
+    bytes += size;
+    shards.back().push_back(std::move(tensor));
+  }
+  return shards;
+}
+
+void write_weights(const fs::path& folder, const ModelContent& content) {
+  check<UsageError>(content.max_shard_bytes > 0, "a file of weights must hold at least a byte");
+  const auto shards = shards_of(content.tensors, content.max_shard_bytes);
+  if (shards.size() == 1) {
+    write_safetensors(folder / kWeights, content.tensors);
+    return;
+  }
+  std::map<std::string, std::string> shard_of_tensor;
+  uint64_t total = 0;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    write_safetensors(folder / name, shards[i]);
+    for (const NamedView& tensor : shards[i]) {
+      check<FormatError>(shard_of_tensor.emplace(tensor.name, name).second, "two tensors to be written are named {}",
+                         tensor.name);
+      total += tensor.file_bytes();
+    }
+  }
+  write_json(folder / kIndex, {{"metadata", {{"total_size", total}}}, {"weight_map", shard_of_tensor}});
+}
+
+}  // namespace
+
 void write_model_folder(const fs::path& target, const ModelContent& content) {
   write_folder_atomically(target, [&](const fs::path& folder) {
     write_json(folder / "config.json", content.config);
     if (content.generation_config) write_json(folder / "generation_config.json", *content.generation_config);
-    write_safetensors(folder / kWeights, content.tensors);
+    write_weights(folder, content);
     if (content.add_files) content.add_files(folder);
   });
 }

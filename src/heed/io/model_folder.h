@@ -38,8 +38,19 @@ class ModelFolder {
   // As of SafeTensors. FormatError if there is no such tensor.
   TensorInfo info(std::string_view name) const { return shard(name).info(name); }
   TensorView view(std::string_view name) const { return shard(name).view(name); }
+  void read(std::string_view name, uint64_t begin, std::span<std::byte> out) const {
+    shard(name).read(name, begin, out);
+  }
   // A copy. f32, f16 and bf16 convert to each other; DTypeError for any other conversion.
-  Tensor load(std::string_view name, DType dtype = DType::kF32, Device device = {}) const;
+  Tensor load(std::string_view name, DType dtype = DType::kF32) const;
+  // Copies tensors to where they shall lie, with as many threads as kernels have, converting as load() does. `to` must
+  // have as many elements as the tensor. What is read goes straight to its place, or through a block per thread where
+  // it is converted, so that no memory is needed but the places themselves.
+  struct Placed {
+    std::string name;
+    TensorView to;  // host memory
+  };
+  void load_into(const std::vector<Placed>& tensors) const;
 
   bool has_file(const std::string& name) const;
   // The path of another file of the folder. FormatError if it is not there or would leave the folder.
@@ -61,12 +72,15 @@ class ModelFolder {
 };
 
 // What makes up a model folder.
+inline constexpr uint64_t kMaxShardBytes = uint64_t{50} << 30;  // as transformers 5
 struct ModelContent {
   Json config;
   std::optional<Json> generation_config;
   std::vector<NamedView> tensors;
   // Writes whatever else belongs in it (tokenizer files) into the given folder; may be empty.
   std::function<void(const std::filesystem::path& folder)> add_files;
+  // Of tensors in one file; more are written as shards with an index. A tensor is never split.
+  uint64_t max_shard_bytes = kMaxShardBytes;
 };
 
 // Replaces the folder `target` as a whole and atomically. Throws IoError, after which the old folder stands.

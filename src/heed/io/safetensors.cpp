@@ -18,8 +18,22 @@ namespace heed::io {
 namespace fs = std::filesystem;
 
 struct SafeTensors::File {
-  explicit File(const fs::path& file)
-      : path(file), map(file), header(parse_safetensors_header(map.text(), file.string())) {}
+  explicit File(const fs::path& from)
+      : path(from),
+        file(from),
+        beginning(read_beginning(file)),
+        header(parse_safetensors_header(beginning, file.size(), path.string())),
+        map(from) {
+    check<FormatError>(map.size() >= file.size(), "{}: became shorter while it was being opened", path.string());
+  }
+
+  static std::string read_beginning(const ReadableFile& file) {
+    std::string bytes(std::min<size_t>(file.size(), sizeof(uint64_t)), '\0');
+    file.read_at(0, std::as_writable_bytes(std::span(bytes)));
+    bytes.resize(header_claim(bytes, file.size()));
+    file.read_at(0, std::as_writable_bytes(std::span(bytes)));
+    return bytes;
+  }
 
   const TensorEntry& entry(std::string_view name) const {
     const TensorEntry* found = header.find(name);
@@ -28,6 +42,7 @@ struct SafeTensors::File {
   }
 
   std::span<const std::byte> bytes(const TensorEntry& entry) const {
+    file.check_not_cut();
     return map.bytes().subspan(header.data_begin + entry.begin, entry.end - entry.begin);
   }
 
@@ -40,8 +55,10 @@ struct SafeTensors::File {
   }
 
   fs::path path;
-  MappedFile map;
+  ReadableFile file;
+  std::string beginning;  // what `header` looks at
   SafeTensorsHeader header;
+  MappedFile map;
   mutable std::mutex mutex;
   mutable std::unordered_map<uint64_t, std::vector<std::byte>> copies;  // of unaligned tensors, by their begin
 };
@@ -70,6 +87,15 @@ TensorInfo SafeTensors::info(std::string_view name) const {
 }
 
 std::span<const std::byte> SafeTensors::bytes(std::string_view name) const { return file_->bytes(file_->entry(name)); }
+
+void SafeTensors::read(std::string_view name, uint64_t begin, std::span<std::byte> out) const {
+  const TensorEntry& entry = file_->entry(name);
+  const uint64_t size = entry.end - entry.begin;
+  if (begin > size || out.size() > size - begin)
+    fail<FormatError>("{}: tensor {} has no bytes {} to {}", file_->path.string(), in_quotes(name), begin,
+                      begin + out.size());
+  file_->file.read_at(file_->header.data_begin + entry.begin + begin, out);
+}
 
 TensorView SafeTensors::place(std::string_view name) const {
   const TensorEntry& entry = file_->entry(name);
@@ -102,11 +128,9 @@ size_t file_dtype_of(DType dtype) {
   fail<DTypeError>("{} has no place in a safetensors file", name_of(dtype));
 }
 
-uint64_t data_bytes(const TensorView& view) { return static_cast<uint64_t>(view.shape.numel()) * size_of(view.dtype); }
-
 void sort_for_file(std::vector<NamedView>& tensors) {
   std::ranges::sort(tensors, [](const NamedView& a, const NamedView& b) {
-    const size_t x = file_dtype_of(a.view.dtype), y = file_dtype_of(b.view.dtype);
+    const size_t x = file_dtype_of(a.file_dtype()), y = file_dtype_of(b.file_dtype());
     return x != y ? x > y : a.name < b.name;
   });
   std::vector<std::string_view> names;
@@ -115,6 +139,8 @@ void sort_for_file(std::vector<NamedView>& tensors) {
   const auto twice = std::ranges::adjacent_find(names);
   if (twice != names.end()) fail<FormatError>("two tensors to be written are named {}", in_quotes(*twice));
 }
+
+bool is_real(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
 
 std::string json_string(const std::string& text) {
   if (!is_valid_utf8(text)) fail<FormatError>("{} is not valid UTF-8", in_quotes(text));
@@ -136,13 +162,17 @@ std::string header_of(const std::vector<NamedView>& tensors, const std::map<std:
     json += "}";
   }
   uint64_t begin = 0;
-  for (const auto& [name, view] : tensors) {
+  for (const NamedView& tensor : tensors) {
+    const auto& [name, view, as] = tensor;
     check<FormatError>(name != "__metadata__", "a tensor cannot be named \"__metadata__\"");
+    if (as && *as != view.dtype && !(is_real(*as) && is_real(view.dtype)))
+      fail<DTypeError>("tensor {} of {} cannot be written as {}", in_quotes(name), name_of(view.dtype), name_of(*as));
     if (!view.data && view.shape.numel() > 0) fail<FormatError>("tensor {} to be written is empty", in_quotes(name));
     member(name);
-    const uint64_t end = begin + data_bytes(view);
+    const uint64_t end = begin + tensor.file_bytes();
     json += fmt::format(R"({{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                        file_dtypes()[file_dtype_of(view.dtype)].name, fmt::join(view.shape.dims(), ","), begin, end);
+                        file_dtypes()[file_dtype_of(tensor.file_dtype())].name, fmt::join(view.shape.dims(), ","),
+                        begin, end);
     begin = end;
   }
   json += "}";
@@ -152,10 +182,45 @@ std::string header_of(const std::vector<NamedView>& tensors, const std::map<std:
   return json;
 }
 
-void write_data(OutputFile& out, const TensorView& view) {
+float real_at(const std::byte* data, DType dtype) {
+  const auto read = [&](auto value) {
+    std::memcpy(&value, data, sizeof value);
+    return static_cast<float>(value);
+  };
+  return dtype == DType::kF32 ? read(float{}) : dtype == DType::kBF16 ? read(BFloat16{}) : read(Float16{});
+}
+
+void put_real(float x, DType dtype, std::byte* to) {
+  const auto put = [&](auto value) { std::memcpy(to, &value, sizeof value); };
+  if (dtype == DType::kF32) put(x);
+  else if (dtype == DType::kBF16) put(BFloat16(x));
+  else put(Float16(x));
+}
+
+// The elements of `view` as another type, a row's block at a time. (Not by the backend: this file needs only core.)
+void write_converted(OutputFile& out, const TensorView& view, DType as) {
+  constexpr int64_t kBlock = 1 << 16;
+  const size_t from = size_of(view.dtype), to = size_of(as);
+  std::vector<std::byte> block(kBlock * to);
+  const int64_t rows = view.contiguous() ? 1 : view.rows(),
+                count = view.contiguous() ? view.shape.numel() : view.cols();
+  for (int64_t r = 0; r < rows; ++r) {
+    const std::byte* row = static_cast<const std::byte*>(view.data) + static_cast<size_t>(r * view.row_stride) * from;
+    for (int64_t begin = 0; begin < count; begin += kBlock) {
+      const auto n = static_cast<size_t>(std::min(kBlock, count - begin));
+      for (size_t i = 0; i < n; ++i)
+        put_real(real_at(row + (static_cast<size_t>(begin) + i) * from, view.dtype), as, block.data() + i * to);
+      out.write(std::span(block).first(n * to));
+    }
+  }
+}
+
+void write_data(OutputFile& out, const NamedView& tensor) {
+  const TensorView& view = tensor.view;
   if (view.shape.numel() == 0) return;
+  if (tensor.file_dtype() != view.dtype) return write_converted(out, view, tensor.file_dtype());
   const auto* data = static_cast<const std::byte*>(view.data);
-  if (view.contiguous()) return out.write(std::span(data, data_bytes(view)));
+  if (view.contiguous()) return out.write(std::span(data, tensor.file_bytes()));
   const size_t element = size_of(view.dtype);
   for (int64_t r = 0; r < view.rows(); ++r)
     out.write(std::span(data + static_cast<size_t>(r * view.row_stride) * element,
@@ -172,7 +237,7 @@ WrittenFile write_safetensors(const fs::path& file, std::vector<NamedView> tenso
   const uint64_t length = header.size();
   out.write(std::as_bytes(std::span(&length, 1)));
   out.write(header);
-  for (const NamedView& tensor : tensors) write_data(out, tensor.view);
+  for (const NamedView& tensor : tensors) write_data(out, tensor);
   out.commit();
   return {out.size(), out.xxh64()};
 }
@@ -180,7 +245,7 @@ WrittenFile write_safetensors(const fs::path& file, std::vector<NamedView> tenso
 uint64_t safetensors_bytes(std::vector<NamedView> tensors, const std::map<std::string, std::string>& metadata) {
   sort_for_file(tensors);
   uint64_t bytes = sizeof(uint64_t) + header_of(tensors, metadata).size();
-  for (const NamedView& tensor : tensors) bytes += data_bytes(tensor.view);
+  for (const NamedView& tensor : tensors) bytes += tensor.file_bytes();
   return bytes;
 }
 

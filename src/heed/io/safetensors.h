@@ -1,7 +1,10 @@
-// safetensors files: read through a memory map, written atomically (the format: safetensors_header.h).
+// safetensors files: memory-mapped or read, and written atomically (the format: safetensors_header.h).
 //
-// Reading copies nothing: a view is the file's own memory, read-only, and lives as long as any copy of its SafeTensors.
-// A file that is replaced while open (by rename, as all writers here do) stays readable as it was.
+// A view copies nothing: it is the file's own memory, read-only, and lives as long as any copy of its SafeTensors.
+// read() copies into the caller's memory. A file that is replaced while open (by rename, as all writers here do) stays
+// readable as it was. A file that another process cuts short in place while it is open: open() and read() throw, at
+// whatever moment it happens; a view throws if it is asked for afterwards, but one that is already held must not be
+// touched any more (SIGBUS). That is why weights are loaded by read().
 // A SafeTensors is immutable: many threads may read one.
 #pragma once
 
@@ -9,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +43,8 @@ class SafeTensors {
   // These throw FormatError if there is no tensor of that name.
   TensorInfo info(std::string_view name) const;
   std::span<const std::byte> bytes(std::string_view name) const;
+  // Copies out.size() bytes of the tensor's data from byte `begin` of it on. Throws IoError.
+  void read(std::string_view name, uint64_t begin, std::span<std::byte> out) const;
   // The tensor where it lies (BOOL as u8). Throws FormatError naming the tensor if Heed has no such element type or the
   // shape has more than Shape::kMaxRank dimensions. Some writers left data unaligned for their type: the address is
   // good for memcpy only.
@@ -57,6 +63,10 @@ class SafeTensors {
 struct NamedView {
   std::string name;
   TensorView view;
+  std::optional<DType> as = {};  // the type in the file, if another: f32, f16 and bf16 convert (to nearest even)
+
+  DType file_dtype() const { return as.value_or(view.dtype); }
+  uint64_t file_bytes() const { return static_cast<uint64_t>(view.shape.numel()) * size_of(file_dtype()); }
 };
 
 // What has been written.

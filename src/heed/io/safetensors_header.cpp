@@ -328,23 +328,33 @@ const TensorEntry* SafeTensorsHeader::find(std::string_view name) const {
   return it != by_name.end() && tensors[*it].name == name ? &tensors[*it] : nullptr;
 }
 
-SafeTensorsHeader parse_safetensors_header(std::string_view file, const std::string& name) {
+uint64_t header_claim(std::string_view first8, uint64_t file_size) {
   uint64_t length = 0;
-  check<FormatError>(file.size() >= sizeof length, "{}: {} bytes are too few for a safetensors file", name,
-                     file.size());
-  std::memcpy(&length, file.data(), sizeof length);
+  std::memcpy(&length, first8.data(), std::min(first8.size(), sizeof length));
+  const bool plausible = file_size >= sizeof length && length <= kMaxHeaderBytes && length <= file_size - sizeof length;
+  return plausible ? sizeof length + length : std::min<uint64_t>(file_size, sizeof length);
+}
+
+SafeTensorsHeader parse_safetensors_header(std::string_view file, const std::string& name) {
+  return parse_safetensors_header(file, file.size(), name);
+}
+
+SafeTensorsHeader parse_safetensors_header(std::string_view beginning, uint64_t file_size, const std::string& name) {
+  uint64_t length = 0;
+  check<FormatError>(file_size >= sizeof length, "{}: {} bytes are too few for a safetensors file", name, file_size);
+  std::memcpy(&length, beginning.data(), sizeof length);
   static_assert(std::endian::native == std::endian::little);
   check<FormatError>(length <= kMaxHeaderBytes, "{}: a safetensors header of {} bytes; at most {} are allowed", name,
                      length, kMaxHeaderBytes);
-  check<FormatError>(length <= file.size() - sizeof length,
+  check<FormatError>(length <= file_size - sizeof length,
                      "{}: is cut short: its header should take {} bytes, but {} follow", name, length,
-                     file.size() - sizeof length);
-  const std::string_view text = file.substr(sizeof length, length);
+                     file_size - sizeof length);
+  const std::string_view text = beginning.substr(sizeof length, length);
   check<FormatError>(is_valid_utf8(text), "{}: the safetensors header is not valid UTF-8", name);
   SafeTensorsHeader header;
   header.data_begin = sizeof length + length;
   HeaderParser(text, name, header).parse();
-  order_by_data(header, file.size() - header.data_begin, name);
+  order_by_data(header, file_size - header.data_begin, name);
   order_by_name(header, name);
   return header;
 }

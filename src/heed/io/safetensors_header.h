@@ -59,6 +59,11 @@ struct SafeTensorsHeader {
 // Parses and checks the header of the file whose bytes are `file`, which must outlive the result. `name` is what
 // errors call the file. Throws FormatError.
 SafeTensorsHeader parse_safetensors_header(std::string_view file, const std::string& name);
+// The same, of a file of `file_size` bytes of which only the beginning is at hand: its first 8 bytes, and, if they
+// claim a header that may be read, all of that too. header_claim() says how much that is.
+SafeTensorsHeader parse_safetensors_header(std::string_view beginning, uint64_t file_size, const std::string& name);
+// The bytes that a file beginning with these 8 has to give to the parser.
+uint64_t header_claim(std::string_view first8, uint64_t file_size);
 
 // `text` as errors show it: in quotes, escaped, and cut after 80 bytes.
 std::string in_quotes(std::string_view text);

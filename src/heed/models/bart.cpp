@@ -54,10 +54,9 @@ EncoderDecoderConfig read_structure(const Json& json, const std::string& file) {
   return c;
 }
 
-// Copies that ties make superfluous.
+// Marks of fairseq's checkpoints.
 bool known_but_not_held(const std::string& name) {
-  return name == "lm_head.weight" || name.ends_with("embed_tokens.weight") || name == "model.encoder.version" ||
-         name == "model.decoder.version";
+  return name == "model.encoder.version" || name == "model.decoder.version";
 }
 
 }  // namespace
@@ -69,7 +68,10 @@ BartModel::BartModel(const EncoderDecoderConfig& structure, Json config, std::op
 }
 
 WeightRules BartModel::weight_rules() const {
-  return {[](const std::string& name) { return name == "final_logits_bias"; }, known_but_not_held};
+  WeightRules rules{[](const std::string& name) { return name == "final_logits_bias"; }, known_but_not_held};
+  for (const char* copy : {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"})
+    rules.tied.emplace_back(copy, "model.shared.weight");
+  return rules;
 }
 
 std::unique_ptr<Model> make_bart(const Json& config, const std::string& file, std::optional<uint64_t> seed) {

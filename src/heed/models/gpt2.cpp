@@ -101,9 +101,10 @@ Tensor Gpt2Model::embed(const Tensor& ids, const ops::TokenRowsPtr& rows, const 
 WeightRules Gpt2Model::weight_rules() const {
   WeightRules rules;
   rules.base_prefix = "transformer.";
-  // A tied copy, and the causal mask that old folders hold.
-  rules.ignored = [tied = structure_.tie_output](const std::string& name) {
-    return (tied && name == "lm_head.weight") || name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+  rules.tied = {{"lm_head.weight", "transformer.wte.weight"}};
+  // The causal mask that old folders hold.
+  rules.ignored = [](const std::string& name) {
+    return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
   };
   return rules;
 }

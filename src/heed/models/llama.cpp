@@ -98,10 +98,9 @@ Tensor LlamaModel::embed(const Tensor& ids, const ops::TokenRowsPtr& rows, const
 WeightRules LlamaModel::weight_rules() const {
   WeightRules rules;
   rules.base_prefix = "model.";
-  // A tied copy, and the frequencies that old folders hold.
-  rules.ignored = [tied = structure_.tie_output](const std::string& name) {
-    return (tied && name == "lm_head.weight") || name.ends_with(".rotary_emb.inv_freq");
-  };
+  rules.tied = {{"lm_head.weight", "model.embed_tokens.weight"}};
+  // The frequencies that old folders hold.
+  rules.ignored = [](const std::string& name) { return name.ends_with(".rotary_emb.inv_freq"); };
   return rules;
 }
 

@@ -117,11 +117,7 @@ Json new_generation_config(const EncoderDecoderConfig& c) {
           {"num_beams", 5}};
 }
 
-// Copies that ties make superfluous, and tables that are computed.
-bool known_but_not_held(const std::string& name) {
-  return name == "lm_head.weight" || name == "model.shared.weight" || name.ends_with("embed_tokens.weight") ||
-         name.ends_with("embed_positions.weight");
-}
+bool is_computed_table(const std::string& name) { return name.ends_with("embed_positions.weight"); }
 
 }  // namespace
 
@@ -134,7 +130,14 @@ MarianModel::MarianModel(const EncoderDecoderConfig& structure, Json config, std
     : EncoderDecoder(structure, seed, std::move(config)) {}
 
 WeightRules MarianModel::weight_rules() const {
-  return {[](const std::string& name) { return name == "final_logits_bias"; }, known_but_not_held};
+  WeightRules rules;
+  rules.optional = [](const std::string& name) { return name == "final_logits_bias"; };
+  rules.ignored = is_computed_table;
+  const char* target = structure().share_embeddings ? "model.shared.weight" : "model.decoder.embed_tokens.weight";
+  rules.tied = {{"model.encoder.embed_tokens.weight", "model.shared.weight"},
+                {"model.decoder.embed_tokens.weight", "model.shared.weight"},
+                {"lm_head.weight", target}};
+  return rules;
 }
 
 std::unique_ptr<Model> make_marian(const Json& config, const std::string& file, std::optional<uint64_t> seed) {

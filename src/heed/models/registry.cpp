@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "heed/base/log.h"
 #include "heed/io/config_reader.h"
 #include "heed/models/bart.h"
 #include "heed/models/bert.h"
@@ -43,6 +44,15 @@ constexpr Family kFamilies[] = {
 };
 // clang-format on
 
+// The whole numbers of a configuration: one of them it is that does not fit the tensors.
+std::string sizes_in(const Json& config) {
+  std::string text;
+  for (const auto& [key, value] : config.items())
+    if (value.is_number_integer())
+      text += fmt::format("{}{} {}", text.empty() ? "config.json: " : ", ", key, value.dump());
+  return text;
+}
+
 template <class... Interfaces>
 const char* first_kind(const Model& model) {
   const char* kind = nullptr;
@@ -66,6 +76,12 @@ const char* kind_of(const Model& model) {
   return first_kind<Seq2SeqModel, CausalModel, EncoderModel, ImageModel>(model);
 }
 
+std::vector<std::string> model_types() {
+  std::vector<std::string> types;
+  for (const Family& family : kFamilies) types.emplace_back(family.model_type);
+  return types;
+}
+
 std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
   return family_of(config, file).make(config, file, seed);
 }
@@ -73,9 +89,23 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& file, s
 std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
-  auto model = family.make(family.resolve(folder.config(), folder), file, std::nullopt);
+  Json config = family.resolve(folder.config(), folder);
+  auto model = family.make(config, file, std::nullopt);
   model->set_config(folder.config());
-  load_weights(model->parameters(), folder, model->weight_rules());
+  if (ties_are_broken(model->parameters(), folder, model->weight_rules())) {
+    // As transformers has it: what the file says goes before what the configuration says.
+    log().warn("{}: tie_word_embeddings does not hold for the tensors of this folder; they are read as not tied", file);
+    config["tie_word_embeddings"] = false;
+    model = family.make(config, file, std::nullopt);
+    model->set_config(std::move(config));
+    check<FormatError>(!ties_are_broken(model->parameters(), folder, model->weight_rules()),
+                       "{}: tensors that are copies of one another hold different numbers", folder.path().string());
+  }
+  try {
+    load_weights(model->parameters(), folder, model->weight_rules());
+  } catch (const FormatError& e) {
+    fail<FormatError>("{} ({})", e.what(), sizes_in(model->config()));
+  }
   model->set_generation_config(folder.generation_config());
   return model;
 }

@@ -3,12 +3,17 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "heed/base/error.h"
 #include "heed/io/model_folder.h"
 #include "heed/models/interface.h"
 
 namespace heed::models {
+
+// The values of model_type that Heed reads, sorted.
+std::vector<std::string> model_types();
 
 // A model of this configuration, its head named by "architectures", with new parameters drawn from `seed`, or, without
 // one, parameters that are still to be filled. `file` is what errors call the configuration. Throws ConfigError naming

@@ -138,12 +138,14 @@ void T5Model::initialize(nn::Builder& b) {
 }
 
 WeightRules T5Model::weight_rules() const {
-  // Copies that ties make superfluous, and a table that early folders hold for nothing.
-  return {[](const std::string&) { return false; },
-          [](const std::string& name) {
-            return name == kHead || name.ends_with("embed_tokens.weight") ||
-                   name == "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
-          }};
+  WeightRules rules;
+  // A table that early folders hold for nothing.
+  rules.ignored = [](const std::string& name) {
+    return name == "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+  };
+  for (const char* copy : {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", kHead})
+    rules.tied.emplace_back(copy, kShared);
+  return rules;
 }
 
 int T5Model::max_length() const { return std::numeric_limits<int>::max(); }

@@ -115,6 +115,23 @@ Ragged token_ids(int64_t images, int64_t patches) {
   return ids;
 }
 
+// The checkpoint's name of a parameter that is named as transformers 5 has it in memory.
+std::string checkpoint_name(const std::string& name) {
+  static constexpr std::pair<std::string_view, std::string_view> kParts[] = {
+      {"vit.layers.", "vit.encoder.layer."},
+      {".attention.q_proj.", ".attention.attention.query."},
+      {".attention.k_proj.", ".attention.attention.key."},
+      {".attention.v_proj.", ".attention.attention.value."},
+      {".attention.o_proj.", ".attention.output.dense."},
+      {".mlp.fc1.", ".intermediate.dense."},
+      {".mlp.fc2.", ".output.dense."}};
+  std::string result = name;
+  if (!name.starts_with("vit.layers.")) return result;
+  for (const auto& [in_memory, stored] : kParts)
+    if (const size_t at = result.find(in_memory); at != std::string::npos) result.replace(at, in_memory.size(), stored);
+  return result;
+}
+
 }  // namespace
 
 ViTLayer::ViTLayer(nn::Builder& b, const std::string& name, const ViTConfig& c)
@@ -150,7 +167,12 @@ ViTModel::ViTModel(const ViTConfig& c, Json config, std::optional<uint64_t> seed
   store_.flatten();
 }
 
-WeightRules ViTModel::weight_rules() const { return {}; }
+WeightRules ViTModel::weight_rules() const {
+  WeightRules rules;
+  rules.base_prefix = "vit.";
+  rules.rename = checkpoint_name;
+  return rules;
+}
 
 // z_0
 Tensor ViTModel::embed(const Tensor& pixels, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {

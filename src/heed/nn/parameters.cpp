@@ -1,5 +1,7 @@
 #include "heed/nn/parameters.h"
 
+#include <utility>
+
 #include "heed/tensor/backends.h"
 
 namespace heed::nn {
@@ -35,17 +37,28 @@ Tensor ParameterStore::create_constant(const std::string& name, Shape shape) {
 void ParameterStore::flatten() {
   int64_t total = 0;
   for (const Tensor& leaf : leaves_) total += padded(leaf.numel());
-  values_ = Tensor::zeros({total});
-  gradients_ = Tensor::zeros({total});
+  values_ = Tensor::empty({total});
+  gradients_ = Tensor::empty({total});
+  zero_gaps(values_);
   size_t offset = 0;
   for (Tensor& leaf : leaves_) {
     TensorBody& body = *leaf.body();
     const Tensor value = Tensor::on_storage(values_.body()->storage, offset, body.shape, DType::kF32);
-    backend(leaf.device()).copy(leaf.view(), value.view());
+    if (!uninitialised_) backend(leaf.device()).copy(leaf.view(), value.view());
     body.storage = values_.body()->storage;
     body.byte_offset = offset;
     body.grad = Tensor::on_storage(gradients_.body()->storage, offset, body.shape, DType::kF32).body();
     offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
+  }
+}
+
+// What lies between the leaves: sums over a whole buffer must not see it.
+void ParameterStore::zero_gaps(const Tensor& flat) const {
+  int64_t end = 0;
+  for (const Tensor& leaf : leaves_) {
+    const int64_t gap = padded(leaf.numel()) - leaf.numel();
+    if (gap > 0) backend(flat.device()).fill(flat.slice_rows(end + leaf.numel(), gap).view(), 0);
+    end += padded(leaf.numel());
   }
 }
 
@@ -60,6 +73,7 @@ void ParameterStore::clear_gradients() {
 }
 
 void ParameterStore::complete_gradients() {
+  if (!std::exchange(gradient_gaps_zeroed_, true)) zero_gaps(gradients_);
   for (Tensor& leaf : leaves_) {
     TensorBody& body = *leaf.body();
     if (!body.grad_written) backend(leaf.device()).fill(Tensor(body.grad).view(), 0);

@@ -27,7 +27,11 @@ class ParameterStore {
   // A constant that checkpoints hold under a name (such as final_logits_bias): saved and loaded, not trained.
   Tensor create_constant(const std::string& name, Shape shape);
 
+  // Says that all leaves will be loaded: flatten() then leaves their memory untouched, so that it costs nothing until
+  // values are put there. Constants are zero as ever.
+  void leave_uninitialised() { uninitialised_ = true; }
   // Moves all leaves into flat buffers. Call once, after the model is built; tensors handed out before stay valid.
+  // The gradients' memory is not touched before a backward pass writes there.
   void flatten();
 
   // Every name with its part of a leaf, in order of creation; constants included.
@@ -45,7 +49,11 @@ class ParameterStore {
 
  private:
   std::vector<NamedTensor> named_;
+  void zero_gaps(const Tensor& flat) const;
+
   std::vector<Tensor> leaves_;
+  bool uninitialised_ = false;
+  bool gradient_gaps_zeroed_ = false;
   Tensor values_, gradients_;
 };
 
@@ -59,6 +67,7 @@ struct Builder {
 
   Builder(ParameterStore& parameters, std::optional<uint64_t> seed) : store(parameters) {
     if (seed) random.emplace(*seed);
+    else parameters.leave_uninitialised();
   }
   uint32_t take_sites(int count) { return (next_site += static_cast<uint32_t>(count)) - static_cast<uint32_t>(count); }
 };

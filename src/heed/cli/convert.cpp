@@ -1,0 +1,65 @@
+// heed convert: a model folder written anew, in another element type or other files.
+#include "heed/cli/commands.h"
+#include "heed/models/registry.h"
+#include "heed/models/save.h"
+
+namespace heed::cli {
+namespace {
+
+// "2GB", "500MB", "1GiB", or a number of bytes.
+uint64_t parse_size(const std::string& text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr Unit kUnits[] = {{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3},
+                             {"MB", 1e6},      {"GB", 1e9},      {"B", 1},         {"", 1}};
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.name)) continue;
+    const std::string number = text.substr(0, text.size() - unit.name.size());
+    size_t read = 0;
+    double value = 0;
+    try {
+      value = std::stod(number, &read);
+    } catch (const std::exception&) {
+      break;
+    }
+    if (read != number.size() || !(value * unit.bytes >= 1) || value * unit.bytes > 1e18) break;
+    return static_cast<uint64_t>(value * unit.bytes);
+  }
+  fail<UsageError>("--max-shard-size {}: expected a size such as 2GB, 500MB or 1GiB", text);
+}
+
+}  // namespace
+
+int run_convert(Command& command) {
+  std::filesystem::path input, output;
+  std::string dtype, shard = "50GB";
+  command.about(
+      "Writes a model folder anew: configuration with all its keys, tensors under their present names, tokenizer "
+      "files\n"
+      "byte for byte. Without --dtype each tensor keeps its type. Doing it twice gives the same bytes.");
+  command.example("heed convert --model model/ --output half/ --dtype bf16", "half the size");
+  command.example("heed convert --model model/ --output shards/ --max-shard-size 2GB",
+                  "in several files with an index");
+  command.options().add("model", input, "Folder of the model").required();
+  command.options().add("output", output, "Folder to write, which must not exist").required();
+  command.options().add("dtype", dtype, "Element type of all tensors: f32, bf16 or f16 (rounded to nearest even)");
+  command.options().add("max-shard-size", shard, "Most bytes of tensors in a file");
+  command.use_threads();
+  command.parse();
+
+  models::SaveOptions options;
+  check<UsageError>(dtype.empty() || dtype == "f32" || dtype == "bf16" || dtype == "f16",
+                    "--dtype {}: expected f32, bf16 or f16", dtype);
+  if (!dtype.empty()) options.dtype = dtype_from_name(dtype);
+  options.max_shard_bytes = parse_size(shard);
+  check<UsageError>(!std::filesystem::exists(output), "{}: is there already", output.string());
+  const auto folder = io::ModelFolder::open(input);
+  const auto model = models::load_model(folder);
+  io::write_model_folder(output, models::content_of(*model, &folder, options));
+  command.progress().finish(fmt::format("{} written", output.string()));
+  return kOk;
+}
+
+}  // namespace heed::cli
