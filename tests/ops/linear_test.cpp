@@ -20,7 +20,7 @@ OpCase linear_case(int64_t rows, int64_t in, int64_t out, Activation kind, bool 
   };
   OpCase c{fmt::format("linear {}x{}x{} {}", rows, in, out, static_cast<int>(kind)),
            {{rows, in}, transposed ? Shape{in, out} : Shape{out, in}, {out}},
-           call(&ops::linear),
+           call([](const auto&... a) { return ops::linear(a...); }),
            call(&ops::composed::linear),
            1e-4};
   c.smooth = kind != Activation::kRelu;
@@ -35,6 +35,26 @@ TEST(Linear, MatchesComposedForOddSizes) {
   run(linear_case(300, 33, 65, Activation::kRelu, false, true));
   run(linear_case(300, 33, 65, Activation::kNone, true, true));
   run(linear_case(5, 3, 2, Activation::kNone, true, false));
+}
+
+// Many rows and few weights: with several threads each sums the weight's gradient over rows of its own.
+TEST(Linear, MatchesComposedForManyRows) {
+  run(linear_case(1600, 12, 9, Activation::kRelu, false, true));
+  run(linear_case(1600, 12, 9, Activation::kRelu, true, true));
+}
+
+TEST(Linear, DropsWhatDropoutOfTheResultDrops) {
+  for (const auto kind : {Activation::kNone, Activation::kRelu, Activation::kGelu}) {
+    Ragged batch;
+    for (const size_t length : {3, 290, 7}) batch.append(std::vector<int32_t>(length));
+    const auto site = ops::dropout_site(0.4f, 5, 2, ops::token_rows(batch, {4, 9, 1}));
+    OpCase c = linear_case(300, 9, 150, kind, false, true);
+    c.op = [=](const std::vector<Tensor>& x) { return ops::linear(x[0], ops::Weight(x[1]), x[2], kind, site); };
+    c.reference = [=](const std::vector<Tensor>& x) {
+      return ops::dropout(ops::composed::linear(x[0], ops::Weight(x[1]), x[2], kind), site);
+    };
+    run(c);
+  }
 }
 
 TEST(Linear, EmptyBatch) {

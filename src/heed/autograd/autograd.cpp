@@ -2,6 +2,7 @@
 
 #include <queue>
 #include <unordered_map>
+#include <utility>
 
 #include "heed/tensor/backends.h"
 
@@ -88,6 +89,13 @@ std::vector<GradSlot> grad_slots(std::initializer_list<const Tensor*> parts) {
   for (const Tensor* x : parts)
     if (x->requires_grad()) x->body()->grad_written = true;
   return slots;
+}
+
+Tensor take_grad(const Tensor& x) {
+  TensorBody& body = *x.body();
+  if (!body.grad_written) return {};
+  body.grad_written = false;
+  return Tensor(std::exchange(body.grad, nullptr));
 }
 
 void backward(const Tensor& loss, float scale, const GradReadyHook& ready) {

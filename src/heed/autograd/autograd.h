@@ -65,6 +65,11 @@ std::vector<GradSlot> grad_slots(std::initializer_list<const Tensor*> parts);
 // Called by backward() as soon as a leaf's gradient is final.
 using GradReadyHook = std::function<void(TensorBody& leaf)>;
 
+// The gradient that x, the result of an operation, has got so far, taken away from it: if no more comes, the
+// operation's backward will not run. For operations with several results that do the work of one in the backward of
+// another. Undefined if there is none.
+Tensor take_grad(const Tensor& x);
+
 // Fills the gradients of all leaves that `loss` (one element) depends on, adding to gradients already written (so that
 // several backward passes accumulate); `scale` is d result / d loss. The tape of `loss` is consumed.
 void backward(const Tensor& loss, float scale = 1, const GradReadyHook& ready = {});

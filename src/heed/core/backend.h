@@ -85,9 +85,15 @@ class Backend {
   // c = alpha op(a) op(b) + (accumulate ? c : 0); op transposes where the flag says so. f32.
   virtual void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha,
                     bool accumulate, const TensorView& c) = 0;
-  // y [rows, out] = act(x [rows, in] w^T + bias); w is [out, in], or [in, out] if `transposed`; bias may be empty.
+  // y [rows, out] = dropout(act(x [rows, in] w^T + bias)); w is [out, in], or [in, out] if `transposed`; bias may be
+  // empty.
   virtual void linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias,
-                      Activation activation, const TensorView& y) = 0;
+                      Activation activation, const Dropout& dropout, const TensorView& y) = 0;
+  // Its backward, for kNone and kRelu: dx, dw (like w) and dbias, each of which may be empty. dy is written over.
+  virtual void linear_backward(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
+                               const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
+                               const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
+                               const TensorView& dbias) = 0;
   virtual std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) = 0;
   // The same product from a packed weight; each element is one fused sum over `in` in order, whatever the batch.
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
@@ -115,10 +121,12 @@ class Backend {
   virtual void add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind, float epsilon,
                         const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
                         const TensorView& statistics) = 0;
-  // dsum, and dgamma, dbeta (may be empty) from dy, the sum and its statistics.
+  // Its backward from dy, the sum and its statistics. With g = dsum (may be empty: what else depends on the sum) plus
+  // the normalisation's gradient: dx = g, df = dropout(g). dx, df, dgamma and dbeta may be empty.
   virtual void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind,
-                             const TensorView& gamma, const TensorView& dy, bool accumulate_dsum,
-                             const TensorView& dsum, bool accumulate_parameters, const TensorView& dgamma,
+                             const TensorView& gamma, const TensorView& dy, const TensorView& dsum,
+                             const Dropout& dropout, bool accumulate_dx, const TensorView& dx, bool accumulate_df,
+                             const TensorView& df, bool accumulate_parameters, const TensorView& dgamma,
                              const TensorView& dbeta) = 0;
 
   // --- softmax and loss -----------------------------------------------------------------------------------------

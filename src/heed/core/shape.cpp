@@ -24,11 +24,13 @@ int64_t Shape::rows() const {
 
 Shape Shape::with(int i, int64_t value) const {
   const int j = i < 0 ? i + rank_ : i;
-  check<ShapeError>(j >= 0 && j < rank_, "dimension {} of shape {}", i, to_string());
+  if (j < 0 || j >= rank_) no_dimension(i);
   auto dims = dims_;
   dims[static_cast<size_t>(j)] = value;
   return Shape(std::span(dims.data(), static_cast<size_t>(rank_)));
 }
+
+void Shape::no_dimension(int i) const { fail<ShapeError>("dimension {} of shape {}", i, to_string()); }
 
 bool Shape::operator==(const Shape& other) const { return std::ranges::equal(dims(), other.dims()); }
 

@@ -24,7 +24,8 @@ class Shape {
   // Dimension i; negative counts from the end. Throws ShapeError if there is none.
   int64_t operator[](int i) const {
     const int j = i < 0 ? i + rank_ : i;
-    check<ShapeError>(j >= 0 && j < rank_, "dimension {} of shape {}", i, to_string());
+    if (j < 0 || j >= rank_) [[unlikely]]
+      no_dimension(i);
     return dims_[static_cast<size_t>(j)];
   }
   int64_t numel() const { return numel_; }
@@ -39,9 +40,20 @@ class Shape {
   std::string to_string() const;  // "[2, 3]"
 
  private:
+  [[noreturn]] void no_dimension(int i) const;
+
   std::array<int64_t, kMaxRank> dims_{};
   int rank_ = 0;
   int64_t numel_ = 1;
 };
 
 }  // namespace heed
+
+// Messages take a Shape as it is, so that it is written out only where a message is needed.
+template <>
+struct fmt::formatter<heed::Shape> : fmt::formatter<std::string> {
+  template <class Context>
+  auto format(const heed::Shape& shape, Context& context) const {
+    return fmt::formatter<std::string>::format(shape.to_string(), context);
+  }
+};

@@ -21,7 +21,11 @@ class CpuBackend final : public Backend {
   void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha, bool accumulate,
             const TensorView& c) override;
   void linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias, Activation activation,
-              const TensorView& y) override;
+              const Dropout& dropout, const TensorView& y) override;
+  void linear_backward(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
+                       const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
+                       const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
+                       const TensorView& dbias) override;
   std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) override;
   void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                      const TensorView& y) override;
@@ -43,7 +47,8 @@ class CpuBackend final : public Backend {
                 const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
                 const TensorView& statistics) override;
   void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
-                     const TensorView& dy, bool accumulate_dsum, const TensorView& dsum, bool accumulate_parameters,
+                     const TensorView& dy, const TensorView& dsum, const Dropout& dropout, bool accumulate_dx,
+                     const TensorView& dx, bool accumulate_df, const TensorView& df, bool accumulate_parameters,
                      const TensorView& dgamma, const TensorView& dbeta) override;
 
   void softmax(const TensorView& x, const TensorView& y) override;

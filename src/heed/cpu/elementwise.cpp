@@ -81,19 +81,77 @@ void activation_backward(const TensorView& x, const TensorView& dy, Activation k
   });
 }
 
-void bias_activation_rows(const TensorView& y, const TensorView& bias, Activation kind) {
+void bias_activation_rows(const TensorView& y, const TensorView& bias, Activation kind, const Dropout& spec,
+                          int64_t first_row) {
   const int64_t lanes = lane_count(), cols = y.cols();
   const float* b = bias ? bias.as<float>() : nullptr;
+  const bool drop = spec.active();
   with_activation(kind, [&](auto k) HWY_ATTR {
+    alignas(64) float factors[kDropoutGroup];
     for (int64_t r = 0; r < y.rows(); ++r) {
+      const DropoutRow random = drop ? dropout_row(spec, first_row + r) : DropoutRow(spec, 0, 0);
       float* row = y.row<float>(r);
       for (int64_t c = 0; c < cols; c += lanes) {
         FloatVec value = load(row + c, cols - c);
         if (b) value = hn::Add(value, load(b + c, cols - c));
-        store(activate<decltype(k)::value>(value), row + c, cols - c);
+        value = activate<decltype(k)::value>(value);
+        if (drop) {
+          if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
+          value = hn::Mul(value, hn::LoadU(FloatTag(), factors + c % kDropoutGroup));
+        }
+        store(value, row + c, cols - c);
       }
     }
   });
+}
+
+// dy = dropout(dy), rows counted from first_row.
+HWY_INLINE void drop_rows(const Dropout& spec, int64_t first_row, const TensorView& dy) {
+  alignas(64) float factors[kDropoutGroup];
+  for (int64_t r = 0; r < dy.rows(); ++r) {
+    const DropoutRow random = dropout_row(spec, first_row + r);
+    float* row = dy.row<float>(r);
+    for (int64_t c = 0; c < dy.cols(); c += lane_count()) {
+      if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
+      store(hn::Mul(load(row + c, dy.cols() - c), hn::LoadU(FloatTag(), factors + c % kDropoutGroup)), row + c,
+            dy.cols() - c);
+    }
+  }
+}
+
+// A stripe of four vectors of columns at a time, so that the sums stay in registers.
+void bias_activation_backward_rows(const TensorView& y, Activation kind, const Dropout& spec, int64_t first_row,
+                                   const TensorView& dy, float* column_sums) {
+  const FloatTag d;
+  constexpr int64_t kVectors = 4;
+  const int64_t lanes = lane_count(), cols = dy.cols(), rows = dy.rows();
+  const bool relu = kind == Activation::kRelu;
+  if (!relu && spec.active()) drop_rows(spec, first_row, dy);
+  if (!relu && !column_sums) return;
+  const FloatVec keep = hn::Set(d, spec.active() ? 1.0f / (1.0f - spec.rate) : 1.0f), zero = hn::Zero(d);
+  for (int64_t c = 0; c < cols; c += kVectors * lanes) {
+    FloatVec sums[kVectors] = {zero, zero, zero, zero};
+    for (int64_t r = 0; r < rows; ++r) {
+      float* grad = dy.row<float>(r) + c;
+#pragma GCC unroll 4
+      for (int64_t v = 0; v < kVectors; ++v) {
+        const int64_t left = cols - c - v * lanes;
+        if (left <= 0) break;
+        FloatVec value = load(grad + v * lanes, left);
+        if (relu) {
+          const FloatVec output = load(y.row<float>(r) + c + v * lanes, left);
+          value = hn::IfThenElseZero(hn::Gt(output, zero), hn::Mul(value, keep));
+          store(value, grad + v * lanes, left);
+        }
+        sums[v] = hn::Add(sums[v], value);
+      }
+    }
+    if (!column_sums) continue;
+    for (int64_t v = 0; v < kVectors && c + v * lanes < cols; ++v) {
+      float* to = column_sums + c + v * lanes;
+      store(hn::Add(load(to, cols - c - v * lanes), sums[v]), to, cols - c - v * lanes);
+    }
+  }
 }
 
 void dropout(const TensorView& x, const Dropout& spec, bool accumulate, const TensorView& y) {
@@ -125,6 +183,7 @@ HWY_EXPORT(scale);
 HWY_EXPORT(activation);
 HWY_EXPORT(activation_backward);
 HWY_EXPORT(bias_activation_rows);
+HWY_EXPORT(bias_activation_backward_rows);
 HWY_EXPORT(dropout);
 }  // namespace
 
@@ -147,8 +206,14 @@ void CpuBackend::activation_backward(const TensorView& x, const TensorView& dy, 
 void CpuBackend::dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) {
   HWY_DYNAMIC_DISPATCH(dropout)(x, dropout, accumulate, y);
 }
-void bias_activation(const TensorView& y, const TensorView& bias, Activation kind) {
-  if (bias || kind != Activation::kNone) HWY_DYNAMIC_DISPATCH(bias_activation_rows)(y, bias, kind);
+void bias_activation(const TensorView& y, const TensorView& bias, Activation kind, const Dropout& dropout,
+                     int64_t first_row) {
+  if (bias || kind != Activation::kNone || dropout.active())
+    HWY_DYNAMIC_DISPATCH(bias_activation_rows)(y, bias, kind, dropout, first_row);
+}
+void bias_activation_backward(const TensorView& y, Activation kind, const Dropout& dropout, int64_t first_row,
+                              const TensorView& dy, float* column_sums) {
+  HWY_DYNAMIC_DISPATCH(bias_activation_backward_rows)(y, kind, dropout, first_row, dy, column_sums);
 }
 
 }  // namespace heed::cpu

@@ -1,4 +1,4 @@
-// The caching allocator, copies between element types, fills and transposes.
+// The caching allocator, copies between element types, and fills.
 //
 // Blocks are kept in size classes (eight per power of two, so at most 12.5 % is wasted) and never returned to the
 // system: fresh pages cost 15 times what reused ones do. Large blocks ask for huge pages.
@@ -142,23 +142,6 @@ void CpuBackend::fill(const TensorView& y, double value) {
     parallel_for(rows, 1 + (1 << 15) / (cols + 1), [&](int64_t begin, int64_t end, int) {
       for (int64_t r = begin; r < end; ++r) std::fill_n(out + r * y.row_stride, cols, element);
     });
-  });
-}
-
-void CpuBackend::transpose(const TensorView& x, const TensorView& y) {
-  const int64_t a = x.shape[0], b = x.shape[1], c = x.shape.rank() == 3 ? x.shape[2] : 1;
-  const int64_t x_stride = x.shape.rank() == 3 ? x.row_stride * b : x.row_stride;
-  const auto* in = x.as<float>();
-  auto* out = y.as<float>();
-  constexpr int64_t kBlock = 16;  // 16 x 16 floats: both sides stay in the first-level cache
-  parallel_for((b + kBlock - 1) / kBlock, 1 + (1 << 14) / (kBlock * a * c + 1), [&](int64_t begin, int64_t end, int) {
-    for (int64_t jb = begin * kBlock; jb < std::min(end * kBlock, b); jb += kBlock)
-      for (int64_t ib = 0; ib < a; ib += kBlock)
-        for (int64_t j = jb; j < std::min(jb + kBlock, b); ++j)
-          for (int64_t i = ib; i < std::min(ib + kBlock, a); ++i) {
-            if (c == 1) out[j * a + i] = in[i * x_stride + j];
-            else std::memcpy(out + (j * a + i) * c, in + i * x_stride + j * x.row_stride, static_cast<size_t>(c) * 4);
-          }
   });
 }
 

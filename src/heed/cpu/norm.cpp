@@ -13,6 +13,7 @@
 #include "heed/cpu/cpu_backend.h"
 #include "heed/cpu/dropout-inl.h"
 #include "heed/cpu/math-inl.h"
+#include "heed/cpu/norm_args.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
@@ -95,19 +96,44 @@ void add_norm(const TensorView& x, const TensorView& f, const Dropout& spec, Nor
   });
 }
 
-// Per row, with n = (sum - mean) rstd and g = dy gamma:
-//   dsum = rstd (g - mean(g) - n mean(g n)); for kRms without mean(g). dgamma += dy n; dbeta += dy.
-void norm_backward_rows(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
-                        const TensorView& dy, bool accumulate, const TensorView& dsum, int64_t begin, int64_t end,
-                        float* dgamma, float* dbeta) {
+// dx and df of row r from g's parts: g = rstd (gg - mean_g - norm mean_gn) + dsum, where gg = dy gamma.
+HWY_INLINE void write_row(const NormBackward& b, int64_t r, FloatVec mean, FloatVec rstd, FloatVec mean_g,
+                          FloatVec mean_gn) {
   const FloatTag d;
-  const int64_t lanes = lane_count(), cols = dy.cols();
+  const int64_t lanes = lane_count(), cols = b.dy.cols();
+  const bool drop = b.df && b.dropout.active();
+  const DropoutRow random = drop ? dropout_row(b.dropout, r) : DropoutRow(b.dropout, 0, 0);
+  alignas(64) float factors[kDropoutGroup];
+  float* dx = b.dx ? b.dx.row<float>(r) : nullptr;
+  float* df = b.df ? b.df.row<float>(r) : nullptr;
+  for (int64_t c = 0; c < cols; c += lanes) {
+    const int64_t left = cols - c;
+    const FloatVec norm = hn::Mul(hn::Sub(load(b.sum.row<float>(r) + c, left), mean), rstd);
+    const FloatVec gg = hn::Mul(load(b.dy.row<float>(r) + c, left), load(b.gamma.as<float>() + c, left));
+    FloatVec value = hn::Mul(rstd, hn::NegMulAdd(norm, mean_gn, hn::Sub(gg, mean_g)));
+    if (b.dsum) value = hn::Add(value, load(b.dsum.row<float>(r) + c, left));
+    if (dx) store(b.accumulate_dx ? hn::Add(value, load(dx + c, left)) : value, dx + c, left);
+    if (!df) continue;
+    if (drop) {
+      if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
+      value = hn::Mul(value, hn::LoadU(d, factors + c % kDropoutGroup));
+    }
+    store(b.accumulate_df ? hn::Add(value, load(df + c, left)) : value, df + c, left);
+  }
+}
+
+// Per row, with n = (sum - mean) rstd and gg = dy gamma:
+//   g = rstd (gg - mean(gg) - n mean(gg n)) + dsum; for kRms without mean(gg). dgamma += dy n; dbeta += dy.
+void norm_backward_rows(const NormBackward& b, int64_t begin, int64_t end, float* dgamma, float* dbeta) {
+  const FloatTag d;
+  const int64_t lanes = lane_count(), cols = b.dy.cols();
   const float n = static_cast<float>(cols);
-  const float* g = gamma.as<float>();
+  const float* g = b.gamma.as<float>();
   for (int64_t r = begin; r < end; ++r) {
-    const float* s = sum.row<float>(r);
-    const float* grad = dy.row<float>(r);
-    const FloatVec mean = hn::Set(d, statistics.row<float>(r)[0]), rstd = hn::Set(d, statistics.row<float>(r)[1]);
+    const float* s = b.sum.row<float>(r);
+    const float* grad = b.dy.row<float>(r);
+    const float* st = b.statistics.row<float>(r);
+    const FloatVec mean = hn::Set(d, st[0]), rstd = hn::Set(d, st[1]);
     FloatVec sum_g = hn::Zero(d), sum_gn = hn::Zero(d);
     for (int64_t c = 0; c < cols; c += lanes) {
       const int64_t left = cols - c;
@@ -119,29 +145,19 @@ void norm_backward_rows(const TensorView& sum, const TensorView& statistics, Nor
       store(hn::MulAdd(gy, norm, load(dgamma + c, left)), dgamma + c, left);
       store(hn::Add(gy, load(dbeta + c, left)), dbeta + c, left);
     }
-    const FloatVec mean_g = hn::Set(d, kind == NormKind::kLayer ? sum_lanes(sum_g) / n : 0.0f);
-    const FloatVec mean_gn = hn::Set(d, sum_lanes(sum_gn) / n);
-    float* out = dsum.row<float>(r);
-    for (int64_t c = 0; c < cols; c += lanes) {
-      const int64_t left = cols - c;
-      const FloatVec norm = hn::Mul(hn::Sub(load(s + c, left), mean), rstd);
-      const FloatVec gg = hn::Mul(load(grad + c, left), load(g + c, left));
-      FloatVec value = hn::Mul(rstd, hn::NegMulAdd(norm, mean_gn, hn::Sub(gg, mean_g)));
-      if (accumulate) value = hn::Add(value, load(out + c, left));
-      store(value, out + c, left);
-    }
+    const FloatVec mean_g = hn::Set(d, b.kind == NormKind::kLayer ? sum_lanes(sum_g) / n : 0.0f);
+    write_row(b, r, mean, rstd, mean_g, hn::Set(d, sum_lanes(sum_gn) / n));
   }
 }
 
-void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
-                   const TensorView& dy, bool accumulate_dsum, const TensorView& dsum, bool accumulate_parameters,
-                   const TensorView& dgamma, const TensorView& dbeta) {
-  const int64_t cols = dy.cols();
+void norm_backward(const NormBackward& b, bool accumulate_parameters, const TensorView& dgamma,
+                   const TensorView& dbeta) {
+  const int64_t cols = b.dy.cols();
   const auto threads = static_cast<size_t>(thread_count());
   std::vector<float> partial(2 * threads * static_cast<size_t>(cols));
-  parallel_for(dy.rows(), 1 + kGrain / (cols + 1), [&](int64_t begin, int64_t end, int thread) {
+  parallel_for(b.dy.rows(), 1 + kGrain / (cols + 1), [&](int64_t begin, int64_t end, int thread) {
     float* mine = partial.data() + 2 * thread * cols;
-    norm_backward_rows(sum, statistics, kind, gamma, dy, accumulate_dsum, dsum, begin, end, mine, mine + cols);
+    norm_backward_rows(b, begin, end, mine, mine + cols);
   });
   const auto combine = [&](const TensorView& to, int64_t offset) {
     if (!to) return;
@@ -172,11 +188,13 @@ void CpuBackend::add_norm(const TensorView& x, const TensorView& f, const Dropou
   HWY_DYNAMIC_DISPATCH(add_norm)(x, f, dropout, kind, epsilon, gamma, beta, sum, y, statistics);
 }
 void CpuBackend::norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind,
-                               const TensorView& gamma, const TensorView& dy, bool accumulate_dsum,
-                               const TensorView& dsum, bool accumulate_parameters, const TensorView& dgamma,
+                               const TensorView& gamma, const TensorView& dy, const TensorView& dsum,
+                               const Dropout& dropout, bool accumulate_dx, const TensorView& dx, bool accumulate_df,
+                               const TensorView& df, bool accumulate_parameters, const TensorView& dgamma,
                                const TensorView& dbeta) {
   HWY_DYNAMIC_DISPATCH(norm_backward)
-  (sum, statistics, kind, gamma, dy, accumulate_dsum, dsum, accumulate_parameters, dgamma, dbeta);
+  ({sum, statistics, kind, gamma, dy, dsum, dropout, accumulate_dx, dx, accumulate_df, df}, accumulate_parameters,
+   dgamma, dbeta);
 }
 
 }  // namespace heed::cpu

@@ -45,8 +45,9 @@ struct Linear {
   Linear() = default;
   // One product for several names that share the outputs (query, key and value projections).
   Linear(Builder& b, const std::vector<std::string>& names, int64_t in, int64_t out, const LinearOptions& options = {});
-  Tensor operator()(const Tensor& x, Activation activation = Activation::kNone) const {
-    return ops::linear(x, weight, bias, activation);
+  Tensor operator()(const Tensor& x, Activation activation = Activation::kNone,
+                    const ops::DropoutSite& dropout = {}) const {
+    return ops::linear(x, weight, bias, activation, dropout);
   }
 };
 
@@ -68,8 +69,8 @@ struct FeedForward {
   FeedForward(Builder& b, const std::pair<std::string, std::string>& names, int64_t model, int64_t ffn, Activation act,
               float act_dropout, const LinearOptions& options = {});
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows) const {
-    const Tensor h = fc1(x, activation);  // [tokens, ffn]
-    return fc2(ops::dropout(h, pass.dropout(activation_dropout, site, rows)));
+    const Tensor h = fc1(x, activation, pass.dropout(activation_dropout, site, rows));  // [tokens, ffn]
+    return fc2(h);
   }
 };
 

@@ -5,7 +5,7 @@
 namespace heed::ops {
 namespace {
 
-// dx = dsum;  df = dropout'(dsum)
+// dx = dsum;  df = dropout'(dsum): where the sum is used and its norm is not
 void record_sum(Tensor& sum, const Tensor& x, const Tensor& f, const DropoutSite& site) {
   record(sum, {&x, &f}, [x, f, site](const Tensor& dsum) {
     Backend& on = backend(dsum.device());
@@ -20,8 +20,8 @@ void record_sum(Tensor& sum, const Tensor& x, const Tensor& f, const DropoutSite
 }  // namespace
 
 AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& site, const NormWeights& w) {
-  check<ShapeError>(!f.defined() || f.shape() == x.shape(), "add_norm: {} and {}", x.shape().to_string(),
-                    f.defined() ? f.shape().to_string() : "");
+  check<ShapeError>(!f.defined() || f.shape() == x.shape(), "add_norm: {} and {}", x.shape(),
+                    f.defined() ? f.shape() : Shape());
   check<ShapeError>(w.gamma.numel() == x.shape().cols(), "add_norm: {} weights for rows of {}", w.gamma.numel(),
                     x.shape().cols());
   Backend& device = backend(x.device());
@@ -33,15 +33,16 @@ AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& site
                   f.defined() ? sum.view() : TensorView(), y.view(), statistics.view());
   if (!grad) return {sum, y};
   if (f.defined()) record_sum(sum, x, f, site);
-  // dsum = rstd (g - mean(g) - n mean(g n)) with n = (sum - mean) rstd, g = dy gamma;  dgamma = sum of dy n;  dbeta =
-  // sum of dy
-  record(y, {&sum, &w.gamma, &w.beta}, [sum, statistics, w](const Tensor& dy) {
-    auto dgamma = grad_slot(w.gamma), dbeta = grad_slot(w.beta), dsum = grad_slot(sum);
-    const bool needed = static_cast<bool>(dsum);
-    const Tensor unused = needed ? Tensor() : Tensor::empty(sum.shape(), DType::kF32, sum.device());
+  // With n = (sum - mean) rstd and g = dy gamma: dsum = rstd (g - mean(g) - n mean(g n));  dgamma = sum of dy n;
+  // dbeta = sum of dy. x and f get what the sum gets, in the same pass.
+  const bool added = f.defined();
+  record(y, {&sum, &x, &f, &w.gamma, &w.beta}, [sum, x, f, site, added, statistics, w](const Tensor& dy) {
+    const Tensor dsum = added ? take_grad(sum) : Tensor();
+    auto dgamma = grad_slot(w.gamma), dbeta = grad_slot(w.beta), dx = grad_slot(x), df = grad_slot(f);
+    const auto view = [](const GradSlot& slot) { return slot ? slot.view() : TensorView(); };
     backend(dy.device())
-        .norm_backward(sum.view(), statistics.view(), w.kind, w.gamma.view(), dy.view(), dsum.accumulate,
-                       needed ? dsum.view() : unused.view(), dgamma.accumulate, dgamma.view(), dbeta.view());
+        .norm_backward(sum.view(), statistics.view(), w.kind, w.gamma.view(), dy.view(), dsum.view(), site.dropout,
+                       dx.accumulate, view(dx), df.accumulate, view(df), dgamma.accumulate, view(dgamma), view(dbeta));
   });
   return {sum, y};
 }

@@ -10,13 +10,13 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const Atten
                   const Tensor& bias) {
   const int64_t q_cols = int64_t{params.heads} * params.head_dim, k_cols = int64_t{params.kv_heads} * params.head_dim;
   check<ShapeError>(q.shape().cols() == q_cols && k.shape().cols() == k_cols && v.shape() == k.shape(),
-                    "attention: q {}, k {}, v {} for {} heads, {} key heads of {}", q.shape().to_string(),
-                    k.shape().to_string(), v.shape().to_string(), params.heads, params.kv_heads, params.head_dim);
+                    "attention: q {}, k {}, v {} for {} heads, {} key heads of {}", q.shape(), k.shape(), v.shape(),
+                    params.heads, params.kv_heads, params.head_dim);
   check<ShapeError>(params.heads % params.kv_heads == 0, "attention: {} heads over {} key heads", params.heads,
                     params.kv_heads);
   check<ShapeError>(!bias.defined() || (bias.dim(0) % 2 == 1 && bias.shape().cols() == params.heads),
                     "attention: a bias {} for {} heads; an odd number of distances by heads is needed",
-                    bias.defined() ? bias.shape().to_string() : "", params.heads);
+                    bias.defined() ? bias.shape() : Shape(), params.heads);
 }
 
 }  // namespace

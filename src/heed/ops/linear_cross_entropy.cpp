@@ -53,7 +53,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   for (int64_t r = 0; r < tokens; r += c.rows) {
     const int64_t n = std::min(c.rows, tokens - r);
     const TensorView logits = c.logits.slice_rows(0, n).view(), rows = x.slice_rows(r, n).view();
-    if (grad) on.linear(rows, forward.view(), true, bias.view(), Activation::kNone, logits);
+    if (grad) on.linear(rows, forward.view(), true, bias.view(), Activation::kNone, {}, logits);
     else on.linear_packed(rows, *w.packed(), bias.view(), Activation::kNone, logits);
     on.cross_entropy(logits, targets.slice_rows(r, n).view(), smoothing, c.losses.slice_rows(r, n).view(),
                      c.nll.slice_rows(r, n).view(), grad ? logits : TensorView());

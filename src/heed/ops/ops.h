@@ -13,9 +13,10 @@ namespace heed::ops {
 // --- fused operations
 // -------------------------------------------------------------------------------------------------
 
-// y = act(x w^T + bias): [..., in] -> [..., out]; bias [out] or undefined. Without gradients the weight's packed form
-// is used, by which a row's result does not depend on the other rows.
-Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias = {}, Activation activation = Activation::kNone);
+// y = dropout(act(x w^T + bias)): [..., in] -> [..., out]; bias [out] or undefined. Without gradients the weight's
+// packed form is used, by which a row's result does not depend on the other rows.
+Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias = {}, Activation activation = Activation::kNone,
+              const DropoutSite& dropout = {});
 
 // sum = x + dropout(f), y = norm(sum) gamma + beta (Ba et al. 2016; kRms: Zhang and Sennrich 2019). f may be undefined;
 // beta is undefined for kRms.
