@@ -64,7 +64,10 @@ def load(folder):
     if not config.architectures:
         sys.exit(f"record.py: {folder}/config.json names no architectures")
     cls = getattr(transformers, config.architectures[0])
-    return cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    for name in model._keys_to_ignore_on_save or []:  # computed tables: no weights, although some come as parameters
+        model.get_parameter(name).requires_grad_(False)
+    return model
 
 
 def load_tokenizer(folder):
