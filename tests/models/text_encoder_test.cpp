@@ -56,6 +56,25 @@ TEST(TextEncoder, UnsupportedValuesAreNamed) {
   EXPECT_NE(reason("roberta_classify", "pad_token_id", Json()).find("pad_token_id"), std::string::npos);
 }
 
+// A base model whose tensors have the prefix, and one with heads that have none: as in folders that others wrote.
+TEST(TextEncoder, ThePrefixMayBeThereOrNot) {
+  for (const auto& [folder, prefix] : {std::pair<std::string, std::string>{"bert_base_pooler", "bert."},
+                                       {"roberta_base", "roberta."},
+                                       {"distilbert_base", "distilbert."}}) {
+    const auto from = io::ModelFolder::open(golden(folder));
+    const auto expected = models::load_as<EncoderModel>(from);
+    testing::TemporaryFolder changed;
+    std::vector<io::NamedView> tensors;
+    for (const std::string& name : from.names()) tensors.push_back({prefix + name, from.view(name)});
+    io::write_safetensors(changed / "model.safetensors", tensors);
+    write_json(changed / "config.json", from.config());
+    const auto model = models::load_as<EncoderModel>(io::ModelFolder::open(changed.path()));
+    models::TextBatch batch;
+    batch.ids.append(std::vector<int32_t>{5, 6, 7});
+    EXPECT_EQ(model->hidden(batch, {}).to_vector<float>(), expected->hidden(batch, {}).to_vector<float>());
+  }
+}
+
 TEST(TextEncoder, BatchesThatDoNotFit) {
   const auto model = models::load_as<EncoderModel>(io::ModelFolder::open(golden("bert_regression")));
   models::TextBatch batch;

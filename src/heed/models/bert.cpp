@@ -64,13 +64,17 @@ HeadConfig read_head(const io::ConfigReader& r, const std::string& file, const A
 WeightRules rules_of(const HeadConfig& head) {
   WeightRules rules;
   rules.base_prefix = "bert.";
+  rules.rename = modern_norm_name;
   // Heads of pretraining that lie beside the one in use, or a pooler that it does not need.
   rules.ignored = [](const std::string& name) {
     return is_known_buffer(name) || name.starts_with("cls.") || name.starts_with("bert.pooler.") ||
            name.starts_with("pooler.");
   };
   rules.optional = [](const std::string& name) { return name == "cls.predictions.bias"; };
-  if (head.tied) rules.optional = [](const std::string&) { return false; };
+  if (!head.tied) return rules;
+  rules.optional = [](const std::string&) { return false; };
+  rules.tied = {{"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
+                {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
   return rules;
 }
 

@@ -74,10 +74,12 @@ HeadConfig read_head(const io::ConfigReader& r, const std::string& file, Head ki
   return head;
 }
 
-WeightRules rules_of() {
+WeightRules rules_of(const HeadConfig& head) {
   WeightRules rules;
   rules.base_prefix = "distilbert.";
+  rules.rename = modern_norm_name;
   rules.ignored = [](const std::string& name) { return is_known_buffer(name) || name.starts_with("vocab_"); };
+  if (head.tied) rules.tied = {{"vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"}};
   return rules;
 }
 
@@ -88,7 +90,7 @@ std::unique_ptr<Model> make_distilbert(const Json& config, const std::string& fi
   const Head kind = read_architecture(r, file, kArchitectures).second;
   const TextEncoderConfig c = read_encoder(r, config, file);
   const HeadConfig head = read_head(r, file, kind, c);
-  return std::make_unique<EncoderWithHead>(c, kNames, kind == Head::kNone ? "" : "distilbert.", head, rules_of(),
+  return std::make_unique<EncoderWithHead>(c, kNames, kind == Head::kNone ? "" : "distilbert.", head, rules_of(head),
                                            config, seed);
 }
 

@@ -50,12 +50,16 @@ HeadConfig read_head(const io::ConfigReader& r, const std::string& file, Head ki
 WeightRules rules_of(const HeadConfig& head) {
   WeightRules rules;
   rules.base_prefix = "roberta.";
+  rules.rename = modern_norm_name;
   rules.ignored = [](const std::string& name) {
     return is_known_buffer(name) || name.starts_with("lm_head.") || name.starts_with("roberta.pooler.") ||
            name.starts_with("pooler.");
   };
   rules.optional = [](const std::string& name) { return name == "lm_head.bias"; };
-  if (head.tied) rules.optional = [](const std::string&) { return false; };
+  if (!head.tied) return rules;
+  rules.optional = [](const std::string&) { return false; };
+  rules.tied = {{"lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight"},
+                {"lm_head.decoder.bias", "lm_head.bias"}};
   return rules;
 }
 
