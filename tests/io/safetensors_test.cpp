@@ -263,7 +263,9 @@ TEST(WriteSafeTensors, RandomRoundTrips) {
     const SafeTensors file = SafeTensors::open(folder / "f");
     ASSERT_EQ(file.size(), tensors.views.size());
     EXPECT_EQ(file.metadata(), tensors.metadata);
-    for (const auto& [name, view] : tensors.views) {
+    for (const NamedView& named : tensors.views) {
+      const std::string& name = named.name;
+      const TensorView& view = named.view;
       const TensorView back = file.view(name);
       EXPECT_EQ(back.dtype, view.dtype);
       EXPECT_EQ(back.shape, view.shape);

@@ -44,11 +44,11 @@ constexpr Family kFamilies[] = {
 };
 // clang-format on
 
-// The whole numbers of a configuration: one of them it is that does not fit the tensors.
-std::string sizes_in(const Json& config) {
+// What a configuration says but in words: one of these values it is that does not fit the tensors or the others.
+std::string values_in(const Json& config) {
   std::string text;
   for (const auto& [key, value] : config.items())
-    if (value.is_number_integer())
+    if (!value.is_string() && !(value.is_object() && !value.empty()))
       text += fmt::format("{}{} {}", text.empty() ? "config.json: " : ", ", key, value.dump());
   return text;
 }
@@ -70,6 +70,16 @@ const Family& family_of(const Json& config, const std::string& file) {
   fail<ConfigError>("{}: model_type is \"{}\"; Heed reads {}", file, type, fmt::join(known, ", "));
 }
 
+// The family's model. What contradicts what may be far from where it is found, so an error shows all values.
+std::unique_ptr<Model> build(const Family& family, const Json& config, const std::string& file,
+                             std::optional<uint64_t> seed) {
+  try {
+    return family.make(config, file, seed);
+  } catch (const ConfigError& e) {
+    fail<ConfigError>("{} ({})", e.what(), values_in(config));
+  }
+}
+
 }  // namespace
 
 const char* kind_of(const Model& model) {
@@ -83,20 +93,20 @@ std::vector<std::string> model_types() {
 }
 
 std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
-  return family_of(config, file).make(config, file, seed);
+  return build(family_of(config, file), config, file, seed);
 }
 
 std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
   Json config = family.resolve(folder.config(), folder);
-  auto model = family.make(config, file, std::nullopt);
+  auto model = build(family, config, file, std::nullopt);
   model->set_config(folder.config());
   if (ties_are_broken(model->parameters(), folder, model->weight_rules())) {
     // As transformers has it: what the file says goes before what the configuration says.
     log().warn("{}: tie_word_embeddings does not hold for the tensors of this folder; they are read as not tied", file);
     config["tie_word_embeddings"] = false;
-    model = family.make(config, file, std::nullopt);
+    model = build(family, config, file, std::nullopt);
     model->set_config(std::move(config));
     check<FormatError>(!ties_are_broken(model->parameters(), folder, model->weight_rules()),
                        "{}: tensors that are copies of one another hold different numbers", folder.path().string());
@@ -104,7 +114,7 @@ std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
   try {
     load_weights(model->parameters(), folder, model->weight_rules());
   } catch (const FormatError& e) {
-    fail<FormatError>("{} ({})", e.what(), sizes_in(model->config()));
+    fail<FormatError>("{} ({})", e.what(), values_in(model->config()));
   }
   model->set_generation_config(folder.generation_config());
   return model;

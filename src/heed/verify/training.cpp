@@ -43,14 +43,14 @@ Batch copied_lines(const text::Tokenizer& tokenizer, const std::vector<std::stri
   return batch;
 }
 
-// Eight items from line 20 k on: pairs of neighbouring lines and single lines in turn, labels 0, 1, 2 in turn.
+// Eight items of two lines each from line 20 k on: both as a pair and the first alone in turn, labels 0, 1, 2 in turn.
 Batch labelled_lines(const text::Tokenizer& tokenizer, const std::vector<std::string>& lines, size_t k) {
-  check<DataError>(lines.size() >= 20 * k + 9, "the text has too few lines for batch {}", k);
+  check<DataError>(lines.size() >= 20 * k + 16, "the text has too few lines for batch {}", k);
   Batch batch;
   for (size_t i = 0; i < 8; ++i) {
-    const std::string& line = lines[20 * k + i];
+    const std::string& line = lines[20 * k + 2 * i];
     const text::TokenizedText t =
-        i % 2 == 0 ? tokenizer.tokenize_pair(line, lines[20 * k + i + 1]) : tokenizer.tokenize(line);
+        i % 2 == 0 ? tokenizer.tokenize_pair(line, lines[20 * k + 2 * i + 1]) : tokenizer.tokenize(line);
     batch.ids.append(t.ids);
     batch.types.insert(batch.types.end(), t.types.begin(), t.types.end());
     batch.targets.classes.push_back(static_cast<int32_t>(i % 3));
