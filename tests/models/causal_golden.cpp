@@ -119,30 +119,14 @@ void CausalGolden::loss_and_gradients() const {
 void CausalGolden::training(const std::vector<Ragged>& batches) const {
   const auto model = load();
   const Json train = read_json(folder_ / "golden.json")["train"];
-  nn::ParameterStore& p = model->parameters();
-  Tensor m = Tensor::zeros(p.values().shape()), v = Tensor::zeros(p.values().shape());
-  for (size_t k = 0; k < train["losses"].size(); ++k) {
+  replay_adamw(model->parameters(), train, 1e-3, [&](size_t k) {
     models::TextBatch batch;
     batch.ids = batches[k % batches.size()];
-    p.clear_gradients();
-    const auto loss = model->loss(batch, models::next_tokens(batch.ids),
-                                  {0, static_cast<double>(batch.ids.tokens() - batch.ids.rows()), {}});
-    EXPECT_NEAR(loss.loss.item(), train["losses"][k].get<double>(), 1e-3) << "step " << k;
-    backward(loss.loss);
-    p.complete_gradients();
-    const double norm = std::sqrt(backend().sum_of_squares(p.gradients().view()));
-    EXPECT_NEAR(norm / train["grad_norms"][k].get<double>(), 1, 2e-3) << "step " << k;
-    AdamParams adam;
-    adam.beta1 = train["betas"][0].get<float>();
-    adam.beta2 = train["betas"][1].get<float>();
-    adam.epsilon = train["eps"].get<float>();
-    adam.weight_decay = train["weight_decay"].get<float>();
-    adam.learning_rate = train["lr"].get<float>();
-    adam.gradient_scale = optim::clip_scale(norm, train["clip_norm"].get<double>());
-    adam.step = static_cast<int64_t>(k) + 1;
-    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), adam);
-    p.values_changed();
-  }
+    return model
+        ->loss(batch, models::next_tokens(batch.ids),
+               {0, static_cast<double>(batch.ids.tokens() - batch.ids.rows()), {}})
+        .loss;
+  });
 }
 
 void CausalGolden::generation() const {

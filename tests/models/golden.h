@@ -8,6 +8,8 @@
 
 #include "heed/io/safetensors.h"
 #include "heed/models/interface.h"
+#include "heed/optim/clipping.h"
+#include "heed/tensor/backends.h"
 
 namespace heed::testing {
 
@@ -73,6 +75,32 @@ inline void expect_same(const TensorView& actual, const TensorView& reference, B
       worst = error > worst || std::isnan(error) ? error : worst;
     }
   EXPECT_LE(worst, tolerance) << what;
+}
+
+// The AdamW steps of a golden.json's "train" once more: each loss within `bound`, each norm of the gradient within
+// 0.2 %. loss_of(k) gives the loss of the batch of step k, a tensor of one element.
+template <class LossOf>
+void replay_adamw(nn::ParameterStore& p, const Json& train, double bound, const LossOf& loss_of) {
+  const Tensor m = Tensor::zeros(p.values().shape()), v = Tensor::zeros(p.values().shape());
+  for (size_t k = 0; k < train["losses"].size(); ++k) {
+    p.clear_gradients();
+    const Tensor loss = loss_of(k);
+    EXPECT_NEAR(loss.item(), train["losses"][k].get<double>(), bound) << "step " << k;
+    backward(loss);
+    p.complete_gradients();
+    const double norm = std::sqrt(backend().sum_of_squares(p.gradients().view()));
+    EXPECT_NEAR(norm / train["grad_norms"][k].get<double>(), 1, 2e-3) << "step " << k;
+    AdamParams adam;
+    adam.beta1 = train["betas"][0].get<float>();
+    adam.beta2 = train["betas"][1].get<float>();
+    adam.epsilon = train["eps"].get<float>();
+    adam.weight_decay = train["weight_decay"].get<float>();
+    adam.learning_rate = train["lr"].get<float>();
+    adam.gradient_scale = optim::clip_scale(norm, train["clip_norm"].get<double>());
+    adam.step = static_cast<int64_t>(k) + 1;
+    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), adam);
+    p.values_changed();
+  }
 }
 
 }  // namespace heed::testing

@@ -194,28 +194,10 @@ TEST_P(EncoderGolden, TwelveAdamWSteps) {
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "the golden has no training steps";
   const Json train = read_json(GetParam() / "golden.json")["train"];
   const auto batches = io::SafeTensors::open(file);
-  nn::ParameterStore& p = model_->parameters();
-  Tensor m = Tensor::zeros(p.values().shape()), v = Tensor::zeros(p.values().shape());
-  for (size_t k = 0; k < train["losses"].size(); ++k) {
+  testing::replay_adamw(model_->parameters(), train, 1e-3, [&](size_t k) {
     const Batch batch = read_batch(batches, fmt::format("batch{}.", k % 4), *model_);
-    p.clear_gradients();
-    const auto loss = model_->loss(batch.texts, batch.targets, {0, batch.divisor, {}});
-    EXPECT_NEAR(loss.loss.item(), train["losses"][k].get<double>(), 1e-3) << "step " << k;
-    backward(loss.loss);
-    p.complete_gradients();
-    const double norm = std::sqrt(backend().sum_of_squares(p.gradients().view()));
-    EXPECT_NEAR(norm / train["grad_norms"][k].get<double>(), 1, 2e-3) << "step " << k;
-    AdamParams adam;
-    adam.beta1 = train["betas"][0].get<float>();
-    adam.beta2 = train["betas"][1].get<float>();
-    adam.epsilon = train["eps"].get<float>();
-    adam.weight_decay = train["weight_decay"].get<float>();
-    adam.learning_rate = train["lr"].get<float>();
-    adam.gradient_scale = optim::clip_scale(norm, train["clip_norm"].get<double>());
-    adam.step = static_cast<int64_t>(k) + 1;
-    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), adam);
-    p.values_changed();
-  }
+    return model_->loss(batch.texts, batch.targets, {0, batch.divisor, {}}).loss;
+  });
 }
 
 TEST_P(EncoderGolden, ComesBackTensorForTensor) {
