@@ -3,7 +3,7 @@
 namespace heed::cli {
 namespace {
 
-constexpr const char* kOfRecipe = "the preset's";
+constexpr const char* kOfRecipe = "the recipe's";
 constexpr double kMost = 1e15;
 
 }  // namespace
@@ -17,16 +17,18 @@ void TrainingOptions::add_to(Command& command) {
 void TrainingOptions::add_optimizer(Options& o) {
   o.section("Optimizer");
   o.add("optimizer", optimizer_, "adam: decay is added to the gradient; adamw: taken off the weights")
-      .choices({"adam", "adamw"});
+      .choices({"adam", "adamw"})
+      .default_text(kOfRecipe);
   o.add("learning-rate", learning_rate_, "Highest rate; of the paper's schedule: a factor").default_text(kOfRecipe);
   o.add("schedule", schedule_, "How the rate falls after the warm-up")
-      .choices({"inverse-sqrt", "paper", "cosine", "linear", "constant"});
+      .choices({"inverse-sqrt", "paper", "cosine", "linear", "constant"})
+      .default_text(kOfRecipe);
   o.add("warmup", warmup_, "Steps in which the rate rises").range(0, kMost).default_text(kOfRecipe);
   o.add("min-learning-rate", min_learning_rate_, "Where cosine and linear end").at_least(0);
   o.add("beta1", beta1_, "Of Adam").range(0, 0.99999).default_text("0.9");
-  o.add("beta2", beta2_, "Of Adam").range(0, 0.99999).default_text("0.98");
-  o.add("epsilon", epsilon_, "Of Adam").range(0, 1).default_text("1e-9");
-  o.add("weight-decay", weight_decay_, "Of all weights").at_least(0);
+  o.add("beta2", beta2_, "Of Adam").range(0, 0.99999).default_text(kOfRecipe);
+  o.add("epsilon", epsilon_, "Of Adam").range(0, 1).default_text(kOfRecipe);
+  o.add("weight-decay", weight_decay_, "Of all weights").at_least(0).default_text(kOfRecipe);
   o.add("clip-norm", clip_norm_, "Longest gradient; 0: any").at_least(0).default_text("1");
   o.add("accumulate", accumulate_, "Batches per step").range(1, 1 << 20);
 }
@@ -38,7 +40,7 @@ void TrainingOptions::add_course(Options& o) {
   o.add_for_one_run("resume", resume_, "Go on with the training in --output, if there is one");
   o.add("max-steps", max_steps_, "Steps; 0: any")
       .range(0, kMost)
-      .default_text("the preset's, unless it ends otherwise");
+      .default_text("the recipe's, unless it ends otherwise");
   o.add("max-minutes", max_minutes_, "Minutes, of all runs of this training together; 0: any").at_least(0);
   o.add("max-epochs", max_epochs_, "Passes over the text; 0: any");
   o.add("patience", patience_, "Validations in a row without a better score before it ends; 0: any").at_least(0);
@@ -48,7 +50,9 @@ void TrainingOptions::add_course(Options& o) {
   o.add("save-every", save_every_, "Steps between checkpoints; 0: at the end").range(0, kMost).default_text(kOfRecipe);
   o.add("keep-last", keep_last_, "Newest checkpoints to keep").range(1, 1 << 20);
   o.add("keep-best", keep_best_, "Best checkpoints to keep besides").range(0, 1 << 20);
-  o.add("average", average_, "At the end, try the mean of so many snapshots; 0: no").range(0, 1000).default_text("10");
+  o.add("average", average_, "At the end, try the mean of so many snapshots; 0: no")
+      .range(0, 1000)
+      .default_text(kOfRecipe);
   o.add("snapshot-every", snapshot_every_, "Steps between snapshots").range(1, kMost).default_text(kOfRecipe);
   o.add("ema", ema_, "Keep the exponential moving average of the weights with this decay instead; 0: no")
       .range(0, 0.999999);
@@ -67,18 +71,18 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   const int64_t default_steps = max_epochs_ > 0 || max_minutes_ > 0 ? 0 : t.max_steps;
   t.max_steps = max_steps_.value_or(default_steps);
   t.accumulate = accumulate_;
-  t.schedule.kind = optim::schedule_from_name(schedule_);
+  if (schedule_) t.schedule.kind = optim::schedule_from_name(*schedule_);
   const bool paper = t.schedule.kind == optim::ScheduleKind::kPaper;
   t.schedule.peak = learning_rate_.value_or(paper ? 1.0 : t.schedule.peak);
   t.schedule.warmup = warmup_.value_or(t.schedule.warmup);
   t.schedule.floor = min_learning_rate_;
   t.schedule.total = t.max_steps;
   t.schedule.d_model = d_model;
-  t.adam.decoupled = optimizer_ == "adamw";
+  if (optimizer_) t.adam.decoupled = *optimizer_ == "adamw";
   t.adam.beta1 = beta1_.value_or(t.adam.beta1);
   t.adam.beta2 = beta2_.value_or(t.adam.beta2);
   t.adam.epsilon = epsilon_.value_or(t.adam.epsilon);
-  t.adam.weight_decay = weight_decay_;
+  t.adam.weight_decay = weight_decay_.value_or(t.adam.weight_decay);
   t.clip_norm = clip_norm_.value_or(t.clip_norm);
   t.ema = ema_;
   t.average = average_.value_or(ema_ > 0 ? 0 : t.average);

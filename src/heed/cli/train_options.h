@@ -15,6 +15,11 @@ class TrainingOptions {
   void add_to(Command& command);
   // `d_model` is for the paper's schedule.
   train::TrainOptions resolve(Command& command, const train::Recipe& recipe, int64_t d_model) const;
+  // Which of the counts of steps the user gave.
+  train::Chosen chosen() const {
+    return {warmup_.has_value(), valid_every_.has_value(), save_every_.has_value(), snapshot_every_.has_value()};
+  }
+  const std::filesystem::path& output() const { return output_; }
 
  private:
   void add_optimizer(Options& o);
@@ -30,9 +35,8 @@ class TrainingOptions {
   std::optional<int> average_;
   std::optional<double> learning_rate_, clip_norm_;
   double min_learning_rate_ = 0, ema_ = 0;
-  std::string schedule_ = "inverse-sqrt", optimizer_ = "adam";
-  std::optional<float> beta1_, beta2_, epsilon_;
-  float weight_decay_ = 0;
+  std::optional<std::string> schedule_, optimizer_;
+  std::optional<float> beta1_, beta2_, epsilon_, weight_decay_;
 };
 
 }  // namespace heed::cli

@@ -1,18 +1,11 @@
 // heed train translation: from parallel text to a model.
 #include <algorithm>
-#include <csignal>
 
-#include "heed/base/json.h"
-#include "heed/base/log.h"
 #include "heed/base/threads.h"
 #include "heed/cli/commands.h"
-#include "heed/cli/signals.h"
-#include "heed/cli/train_options.h"
-#include "heed/cli/train_progress.h"
+#include "heed/cli/train_command.h"
 #include "heed/tasks/presets.h"
 #include "heed/tasks/translation_training.h"
-#include "heed/train/output_folder.h"
-#include "heed/train/trainer.h"
 
 namespace heed::cli {
 namespace {
@@ -187,11 +180,6 @@ tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, 
   return t;
 }
 
-void report_data(const tasks::TranslationTraining& task) {
-  log().info("{}", task.corpus().report().text());
-  log().info("{}", task.plan().text());
-}
-
 }  // namespace
 
 int run_train_translation(Command& command) {
@@ -214,22 +202,12 @@ int run_train_translation(Command& command) {
   command.use_json();
   command.parse();
 
-  // A file-size limit shall be an error of the write, like a full disk, and no death.
-  std::signal(SIGXFSZ, SIG_IGN);
   const train::Recipe recipe = task_options.recipe();
-  const train::TrainOptions options = training.resolve(command, recipe, task_options.d_model());
-  options.validate();
-  { const train::OutputFolder usable(options.output, options.resume); }  // or throws before the text is read
-  const bool going_on = options.resume && train::OutputFolder::is_resumable(options.output);
-  tasks::TranslationTraining task(
-      task_options.resolve(command, recipe, going_on ? options.output : std::filesystem::path()));
-  report_data(task);
-  TrainProgress progress(command, options);
-  install_stop_signals();
-  const train::TrainSummary summary = train::train(task, options, progress, [] { return stop_requested(); });
-  progress.finish(summary);
-  if (command.common().json) command.output().line(summary_json(summary).dump());
-  return kOk;
+  return run_training(command, training, recipe, task_options.d_model(), [&](const std::filesystem::path& resume) {
+    auto task = std::make_unique<tasks::TranslationTraining>(task_options.resolve(command, recipe, resume));
+    std::string report = task->corpus().report().text() + "; " + task->plan().text();
+    return MadeTask{std::move(task), std::move(report)};
+  });
 }
 
 }  // namespace heed::cli

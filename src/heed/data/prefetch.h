@@ -11,8 +11,10 @@
 #include <exception>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <variant>
 
+#include "heed/base/error.h"
 #include "heed/base/threads.h"
 #include "heed/data/batches.h"
 
@@ -25,40 +27,78 @@ struct Cursor {
 };
 
 // Where batches come from; both functions are called on the preparing thread.
-struct BatchSource {
-  std::function<uint64_t(uint64_t epoch)> batches;                     // how many the epoch has
-  std::function<ParallelBatch(uint64_t epoch, uint64_t batch)> batch;  // one of them
+template <class Batch>
+struct BatchSourceOf {
+  std::function<uint64_t(uint64_t epoch)> batches;             // how many the epoch has
+  std::function<Batch(uint64_t epoch, uint64_t batch)> batch;  // one of them
 };
 
-// The source that asks `batches`, which must outlive it.
-BatchSource source_of(const ParallelBatches& batches);
-
-struct PreparedBatch {
+template <class Batch>
+struct PreparedBatchOf {
   Cursor cursor;  // of this batch, whatever else is already prepared
-  ParallelBatch batch;
+  Batch batch;
   bool last_in_epoch = false;
 };
 
-class Prefetcher {
+template <class Batch>
+class PrefetcherOf {
  public:
   // Starts preparing at once, at most `ahead` >= 1 batches beside the one in the making. A start just behind an epoch's
   // last batch means the next epoch's first.
-  Prefetcher(BatchSource source, Cursor start, size_t ahead);
-  Prefetcher(const Prefetcher&) = delete;
-  Prefetcher& operator=(const Prefetcher&) = delete;
-  ~Prefetcher();
+  PrefetcherOf(BatchSourceOf<Batch> source, Cursor start, size_t ahead) : source_(std::move(source)), queue_(ahead) {
+    check<UsageError>(ahead >= 1, "prefetch: {} batches ahead, expected at least 1", ahead);
+    thread_ = std::jthread([this, start] {
+      try {
+        run(start);
+      } catch (...) {
+        queue_.push(std::current_exception());
+      }
+    });
+  }
+  PrefetcherOf(const PrefetcherOf&) = delete;
+  PrefetcherOf& operator=(const PrefetcherOf&) = delete;
+  ~PrefetcherOf() { queue_.close(); }
 
   // The next batch, waiting for it if need be. What the source threw is thrown here once the batches before it are
   // handed out, and by every later call; also DataError for an epoch without batches and for a start beyond its epoch.
-  PreparedBatch next();
+  PreparedBatchOf<Batch> next() {
+    if (error_) std::rethrow_exception(error_);
+    auto item = queue_.pop();  // never nothing: the queue is closed by the destructor alone
+    if (auto* error = std::get_if<std::exception_ptr>(&*item)) {
+      error_ = *error;
+      std::rethrow_exception(error_);
+    }
+    return std::get<PreparedBatchOf<Batch>>(std::move(*item));
+  }
 
  private:
-  void run(Cursor cursor);
+  void run(Cursor cursor) {
+    uint64_t count = source_.batches(cursor.epoch);
+    check<DataError>(cursor.batch <= count, "epoch {} has {} batches, cannot start at batch {}: is it another corpus?",
+                     cursor.epoch, count, cursor.batch);
+    for (;;) {
+      check<DataError>(count > 0, "epoch {} has no batches", cursor.epoch);
+      for (; cursor.batch < count; ++cursor.batch) {
+        PreparedBatchOf<Batch> prepared{cursor, source_.batch(cursor.epoch, cursor.batch), cursor.batch + 1 == count};
+        if (!queue_.push(std::move(prepared))) return;
+      }
+      cursor = {cursor.epoch + 1, 0};
+      count = source_.batches(cursor.epoch);
+    }
+  }
 
-  BatchSource source_;
-  BoundedQueue<std::variant<PreparedBatch, std::exception_ptr>> queue_;
+  BatchSourceOf<Batch> source_;
+  BoundedQueue<std::variant<PreparedBatchOf<Batch>, std::exception_ptr>> queue_;
   std::exception_ptr error_;  // of the consumer alone
   std::jthread thread_;       // last, so that it ends before what it uses
 };
+
+// Of parallel text.
+using BatchSource = BatchSourceOf<ParallelBatch>;
+using PreparedBatch = PreparedBatchOf<ParallelBatch>;
+using Prefetcher = PrefetcherOf<ParallelBatch>;
+
+// The source that asks `batches`, which must outlive it.
+BatchSource source_of(const ParallelBatches& batches);
 
 }  // namespace heed::data

@@ -78,4 +78,32 @@ std::unique_ptr<Model> make_bart(const Json& config, const std::string& file, st
   return std::make_unique<BartModel>(read_structure(config, file), config, seed);
 }
 
+Json new_bart(const NewModel& m) {
+  check<UsageError>(m.ids.pad >= 0 && m.ids.eos >= 0,
+                    "this family needs a tokenizer with a padding token and an end-of-text token");
+  Json config{{"model_type", "bart"},
+              {"architectures", {"BartForConditionalGeneration"}},
+              {"vocab_size", m.vocab},
+              {"d_model", m.d_model},
+              {"encoder_layers", m.layers},
+              {"decoder_layers", m.layers},
+              {"encoder_attention_heads", m.head_count()},
+              {"decoder_attention_heads", m.head_count()},
+              {"encoder_ffn_dim", m.ffn_width()},
+              {"decoder_ffn_dim", m.ffn_width()},
+              {"max_position_embeddings", m.position_count()},
+              {"activation_function", "gelu"},
+              {"dropout", m.dropout_rate()},
+              {"attention_dropout", 0.0},
+              {"activation_dropout", 0.0},
+              {"init_std", 0.02},
+              {"scale_embedding", false},
+              {"is_encoder_decoder", true},
+              {"tie_word_embeddings", true},
+              {"decoder_start_token_id", m.ids.eos},
+              {"forced_eos_token_id", m.ids.eos}};
+  write_ids(config, m.ids);
+  return config;
+}
+
 }  // namespace heed::models

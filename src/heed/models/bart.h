@@ -3,6 +3,7 @@
 #pragma once
 
 #include "heed/models/encoder_decoder.h"
+#include "heed/models/new_model.h"
 
 namespace heed::models {
 
@@ -12,7 +13,8 @@ class BartModel final : public EncoderDecoder {
   WeightRules weight_rules() const override;
 };
 
-// See make_model().
+// See make_model() and new_config().
 std::unique_ptr<Model> make_bart(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+Json new_bart(const NewModel& wanted);
 
 }  // namespace heed::models

@@ -90,4 +90,10 @@ std::unique_ptr<Model> make_bert(const Json& config, const std::string& file, st
                                            rules_of(head), config, seed);
 }
 
+Json new_bert(const NewModel& wanted) {
+  Json config = new_text_encoder(wanted, kArchitectures);
+  config["model_type"] = "bert";
+  return config;
+}
+
 }  // namespace heed::models

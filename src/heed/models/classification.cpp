@@ -56,7 +56,9 @@ HeadLoss classification_loss(Problem problem, const Tensor& logits, const Target
     check<UsageError>(!targets.classes.empty() || logits.dim(0) == 0,
                       "a choice of one label needs a class for each row");
     const Tensor classes = Tensor::from(targets.classes, {static_cast<int64_t>(targets.classes.size())});
-    return head_loss(ops::cross_entropy(logits, classes, options.label_smoothing, options.divisor));
+    const auto count = static_cast<int64_t>(targets.weights.size());
+    const Tensor weights = count > 0 ? Tensor::from(targets.weights, {count}) : Tensor();
+    return head_loss(ops::cross_entropy(logits, classes, options.label_smoothing, options.divisor, weights));
   }
   check<UsageError>(targets.values.defined(), "{} needs numbers for each row",
                     problem == Problem::kMultiLabel ? "classification by several labels" : "regression");

@@ -94,4 +94,24 @@ std::unique_ptr<Model> make_distilbert(const Json& config, const std::string& fi
                                            config, seed);
 }
 
+Json new_distilbert(const NewModel& m) {
+  Json config{{"model_type", "distilbert"},
+              {"architectures", {architecture_for(m.head, kArchitectures)}},
+              {"vocab_size", m.vocab},
+              {"dim", m.d_model},
+              {"n_layers", m.layers},
+              {"n_heads", m.head_count()},
+              {"hidden_dim", m.ffn_width()},
+              {"max_position_embeddings", m.position_count()},
+              {"activation", "gelu"},
+              {"dropout", m.dropout_rate()},
+              {"attention_dropout", m.dropout_rate()},
+              {"seq_classif_dropout", m.dropout_rate(0.2f)},
+              {"qa_dropout", m.dropout_rate()},
+              {"initializer_range", 0.02},
+              {"sinusoidal_pos_embds", false}};
+  write_ids(config, m.ids);
+  return config;
+}
+
 }  // namespace heed::models

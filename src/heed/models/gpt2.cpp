@@ -113,4 +113,24 @@ std::unique_ptr<Model> make_gpt2(const Json& config, const std::string& file, st
   return std::make_unique<Gpt2Model>(read_structure(config, file), config, seed);
 }
 
+Json new_gpt2(const NewModel& m) {
+  Json config{{"model_type", "gpt2"},
+              {"architectures", {"GPT2LMHeadModel"}},
+              {"vocab_size", m.vocab},
+              {"n_positions", m.position_count()},
+              {"n_embd", m.d_model},
+              {"n_layer", m.layers},
+              {"n_head", m.head_count()},
+              {"n_inner", m.ffn ? Json(*m.ffn) : Json()},
+              {"activation_function", "gelu_new"},
+              {"embd_pdrop", m.dropout_rate()},
+              {"attn_pdrop", m.dropout_rate()},
+              {"resid_pdrop", m.dropout_rate()},
+              {"layer_norm_epsilon", 1e-5},
+              {"initializer_range", 0.02},
+              {"tie_word_embeddings", true}};
+  write_ids(config, m.ids);
+  return config;
+}
+
 }  // namespace heed::models

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "heed/models/decoder_only.h"
+#include "heed/models/new_model.h"
 
 namespace heed::models {
 
@@ -52,7 +53,8 @@ class Gpt2Model final : public DecoderOnly {
   std::vector<Gpt2Block> blocks_;
 };
 
-// See make_model().
+// See make_model() and new_config().
 std::unique_ptr<Model> make_gpt2(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+Json new_gpt2(const NewModel& wanted);
 
 }  // namespace heed::models

@@ -135,6 +135,7 @@ enum class Head : uint8_t { kNone, kMaskedLM, kSequenceClassification, kTokenCla
 struct Targets {
   // Masked LM and token classification: [tokens]; classification of one label: [rows]. -100: no loss.
   std::vector<int32_t> classes;
+  std::vector<float> weights;  // of each of them in the loss; empty: 1
   // Several labels (each 0 or 1) and regression: f32 [rows, labels].
   Tensor values;
   // Question answering: [rows], first and last token of the answer; a place outside its row gives no loss.

@@ -108,4 +108,28 @@ std::unique_ptr<Model> make_llama(const Json& config, const std::string& file, s
   return std::make_unique<LlamaModel>(read_structure(config, file), config, seed);
 }
 
+Json new_llama(const NewModel& m) {
+  // Two thirds of the usual width, as the gate is a third matrix (Touvron et al. 2023, section 2.2), in whole cache
+  // lines.
+  constexpr int kMultiple = 32;
+  const int ffn = m.ffn.value_or((8 * m.d_model / 3 + kMultiple - 1) / kMultiple * kMultiple);
+  Json config{{"model_type", "llama"},
+              {"architectures", {"LlamaForCausalLM"}},
+              {"vocab_size", m.vocab},
+              {"hidden_size", m.d_model},
+              {"intermediate_size", ffn},
+              {"num_hidden_layers", m.layers},
+              {"num_attention_heads", m.head_count()},
+              {"num_key_value_heads", m.kv_heads.value_or(m.head_count())},
+              {"max_position_embeddings", m.position_count()},
+              {"hidden_act", "silu"},
+              {"attention_dropout", m.dropout_rate(0)},
+              {"rms_norm_eps", 1e-5},
+              {"rope_theta", 10000.0},
+              {"initializer_range", 0.02},
+              {"tie_word_embeddings", true}};
+  write_ids(config, m.ids);
+  return config;
+}
+
 }  // namespace heed::models

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "heed/models/decoder_only.h"
+#include "heed/models/new_model.h"
 
 namespace heed::models {
 
@@ -52,7 +53,8 @@ class LlamaModel final : public DecoderOnly {
   std::vector<LlamaBlock> blocks_;
 };
 
-// See make_model().
+// See make_model() and new_config().
 std::unique_ptr<Model> make_llama(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+Json new_llama(const NewModel& wanted);
 
 }  // namespace heed::models

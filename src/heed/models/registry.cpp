@@ -22,25 +22,30 @@ using Make = std::unique_ptr<Model> (*)(const Json& config, const std::string& f
 // What a folder's tensors say beyond its configuration (whether a projection is tied): the configuration to build from.
 using Resolve = Json (*)(Json config, const io::ModelFolder& folder);
 
+using NewConfig = Json (*)(const NewModel& wanted);
+
 struct Family {
   std::string_view model_type;
+  Kind kind;
   Make make;
+  NewConfig new_config = nullptr;  // nullptr: new models are made otherwise (tasks/presets.h)
+  const char* tokenizer = "";      // the usual kind
   Resolve resolve = [](Json config, const io::ModelFolder&) { return config; };
 };
 
 // One line per family; sorted.
 // clang-format off
 constexpr Family kFamilies[] = {
-    {"bart", make_bart},
-    {"bert", make_bert},
-    {"distilbert", make_distilbert},
-    {"gpt2", make_gpt2},
-    {"heed-transformer", make_marian},
-    {"llama", make_llama},
-    {"marian", make_marian},
-    {"roberta", make_roberta},
-    {"t5", make_t5, resolve_t5},
-    {"vit", make_vit},
+    {"bart", Kind::kSeq2Seq, make_bart, new_bart, "unigram"},
+    {"bert", Kind::kEncoder, make_bert, new_bert, "wordpiece"},
+    {"distilbert", Kind::kEncoder, make_distilbert, new_distilbert, "wordpiece"},
+    {"gpt2", Kind::kCausal, make_gpt2, new_gpt2, "byte-bpe"},
+    {"heed-transformer", Kind::kSeq2Seq, make_marian},
+    {"llama", Kind::kCausal, make_llama, new_llama, "byte-bpe"},
+    {"marian", Kind::kSeq2Seq, make_marian},
+    {"roberta", Kind::kEncoder, make_roberta, new_roberta, "wordpiece"},
+    {"t5", Kind::kSeq2Seq, make_t5, new_t5, "unigram", resolve_t5},
+    {"vit", Kind::kImage, make_vit, new_vit},
 };
 // clang-format on
 
@@ -92,6 +97,25 @@ std::vector<std::string> model_types() {
   return types;
 }
 
+std::vector<std::string> families_of(Kind kind) {
+  std::vector<std::string> names;
+  for (const Family& family : kFamilies)
+    if (family.kind == kind && family.new_config) names.emplace_back(family.model_type);
+  return names;
+}
+
+Json new_config(const std::string& name, const NewModel& wanted) {
+  check_sizes(wanted);
+  const Family& family = family_of(Json{{"model_type", name}}, "--family");
+  check<UsageError>(family.new_config != nullptr, "new models of the family {} are made by \"train translation\"",
+                    name);
+  return family.new_config(wanted);
+}
+
+std::string usual_tokenizer(const std::string& name) {
+  return family_of(Json{{"model_type", name}}, "--family").tokenizer;
+}
+
 std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
   return build(family_of(config, file), config, file, seed);
 }
@@ -118,6 +142,26 @@ std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
   }
   model->set_generation_config(folder.generation_config());
   return model;
+}
+
+WithHead load_with_head(const io::ModelFolder& folder, const NewModel& wanted, uint64_t seed) {
+  const std::string file = (folder.path() / "config.json").string();
+  const Family& family = family_of(folder.config(), file);
+  Json config = folder.config();
+  if (family.new_config) {
+    const Json like = family.new_config(wanted);
+    config["architectures"] = like.at("architectures");
+    if (!wanted.labels.empty()) write_classes(config, wanted.labels, wanted.problem);
+    if (wanted.dropout)
+      for (const auto& [key, value] : like.items())
+        if (key.find("drop") != std::string::npos) config[key] = value;
+  }
+  WithHead result;
+  result.model = build(family, family.resolve(config, folder), file, seed);
+  result.model->set_config(std::move(config));
+  result.fresh = load_body(result.model->parameters(), folder, result.model->weight_rules());
+  result.model->set_generation_config(folder.generation_config());
+  return result;
 }
 
 std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder) { return load_as<Seq2SeqModel>(folder); }

@@ -79,4 +79,13 @@ std::unique_ptr<Model> make_roberta(const Json& config, const std::string& file,
                                            rules_of(head), config, seed);
 }
 
+Json new_roberta(const NewModel& wanted) {
+  check<UsageError>(wanted.ids.pad >= 0,
+                    "this family counts positions from the padding token, which the tokenizer lacks");
+  Json config = new_text_encoder(wanted, kArchitectures);
+  config["model_type"] = "roberta";
+  config["max_position_embeddings"] = wanted.position_count() + wanted.ids.pad + 1;
+  return config;
+}
+
 }  // namespace heed::models

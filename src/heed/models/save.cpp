@@ -60,6 +60,8 @@ void set_dtype(Json& config, DType dtype) {
 
 }  // namespace
 
+std::vector<std::string> input_files() { return {kInputFiles.begin(), kInputFiles.end()}; }
+
 io::ModelContent content_of(const Model& model, const io::ModelFolder* source, const SaveOptions& options) {
   io::ModelContent content{model.config(), model.generation_config(), named_views(model.parameters()), {}, {}};
   content.max_shard_bytes = options.max_shard_bytes;

@@ -20,6 +20,9 @@ struct SaveOptions {
   uint64_t max_shard_bytes = io::kMaxShardBytes;
 };
 
+// The names of files that tell how text and images become inputs, as transformers has them.
+std::vector<std::string> input_files();
+
 // What write_model_folder() writes. `source` is the folder that the model was loaded from, or nullptr; its tokenizer
 // and preprocessor files are copied byte for byte. Both must outlive the result.
 io::ModelContent content_of(const Model& model, const io::ModelFolder* source, const SaveOptions& options = {});

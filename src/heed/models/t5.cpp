@@ -257,4 +257,32 @@ std::unique_ptr<Model> make_t5(const Json& config, const std::string& file, std:
   return std::make_unique<T5Model>(read_structure(config, file), config, seed);
 }
 
+// Version 1.1 (gated, output not tied), as transformers' config of it.
+Json new_t5(const NewModel& m) {
+  check<UsageError>(m.ids.pad >= 0 && m.ids.eos >= 0,
+                    "this family needs a tokenizer with a padding token and an end-of-text token");
+  constexpr int kMultiple = 32;
+  const int ffn = m.ffn.value_or((8 * m.d_model / 3 + kMultiple - 1) / kMultiple * kMultiple);
+  Json config{{"model_type", "t5"},
+              {"architectures", {"T5ForConditionalGeneration"}},
+              {"vocab_size", m.vocab},
+              {"d_model", m.d_model},
+              {"d_kv", m.d_model / m.head_count()},
+              {"d_ff", ffn},
+              {"num_layers", m.layers},
+              {"num_decoder_layers", m.layers},
+              {"num_heads", m.head_count()},
+              {"relative_attention_num_buckets", 32},
+              {"relative_attention_max_distance", 128},
+              {"feed_forward_proj", "gated-gelu"},
+              {"dropout_rate", m.dropout_rate()},
+              {"layer_norm_epsilon", 1e-6},
+              {"initializer_factor", 1.0},
+              {"is_encoder_decoder", true},
+              {"tie_word_embeddings", false},
+              {"decoder_start_token_id", m.ids.pad}};
+  write_ids(config, m.ids);
+  return config;
+}
+
 }  // namespace heed::models

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "heed/models/interface.h"
+#include "heed/models/new_model.h"
 #include "heed/nn/attention.h"
 #include "heed/nn/relative_positions.h"
 
@@ -97,8 +98,9 @@ class T5Model final : public Seq2SeqModel {
   ops::Weight output_;  // [vocab, model]
 };
 
-// See make_model().
+// See make_model() and new_config().
 std::unique_ptr<Model> make_t5(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+Json new_t5(const NewModel& wanted);
 
 // Whether the output projection is tied: as transformers does, by whether the folder holds one that differs from the
 // embedding. The configuration to build the model from.

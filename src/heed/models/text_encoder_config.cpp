@@ -18,6 +18,31 @@ Architecture read_architecture(const io::ConfigReader& config, const std::string
   fail<ConfigError>("{}: architectures is \"{}\"; Heed reads {}", file, given.front(), fmt::join(names, ", "));
 }
 
+std::string architecture_for(Head head, std::span<const Architecture> known) {
+  for (const auto& [name, kind] : known)
+    if (kind == head) return std::string(name);
+  fail<UsageError>("{} and its kin have no such head", known.front().first);
+}
+
+Json new_text_encoder(const NewModel& m, std::span<const Architecture> known) {
+  Json config{{"architectures", {architecture_for(m.head, known)}},
+              {"vocab_size", m.vocab},
+              {"hidden_size", m.d_model},
+              {"num_hidden_layers", m.layers},
+              {"num_attention_heads", m.head_count()},
+              {"intermediate_size", m.ffn_width()},
+              {"max_position_embeddings", m.position_count()},
+              {"type_vocab_size", 2},
+              {"hidden_act", "gelu"},
+              {"hidden_dropout_prob", m.dropout_rate()},
+              {"attention_probs_dropout_prob", m.dropout_rate()},
+              {"classifier_dropout", nullptr},
+              {"layer_norm_eps", 1e-12},
+              {"initializer_range", 0.02}};
+  write_ids(config, m.ids);
+  return config;
+}
+
 float read_rate(const io::ConfigReader& config, std::string_view key, float fallback) {
   return config.get_or<float>(key, fallback, 0, 0.99f);
 }

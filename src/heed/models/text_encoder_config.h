@@ -7,6 +7,7 @@
 
 #include "heed/io/config_reader.h"
 #include "heed/models/encoder_with_head.h"
+#include "heed/models/new_model.h"
 
 namespace heed::models {
 
@@ -17,6 +18,12 @@ using Architecture = std::pair<std::string_view, Head>;
 // ConfigError that lists them.
 Architecture read_architecture(const io::ConfigReader& config, const std::string& file,
                                std::span<const Architecture> known);
+
+// The name of the architecture with the head that a new model shall have. Throws UsageError if there is none.
+std::string architecture_for(Head head, std::span<const Architecture> known);
+
+// What configurations of new encoders have in common: all but model_type and what the family adds.
+Json new_text_encoder(const NewModel& wanted, std::span<const Architecture> known);
 
 // Sizes, activation, rates and padding under the usual keys (hidden_size, num_hidden_layers, …). `defaults` holds what
 // the family takes where a key is missing. Throws ConfigError for what is not supported, too.

@@ -227,4 +227,22 @@ std::unique_ptr<Model> make_vit(const Json& config, const std::string& file, std
   return std::make_unique<ViTModel>(read_structure(config, file), config, seed);
 }
 
+Json new_vit(const NewModel& m) {
+  return {{"model_type", "vit"},
+          {"architectures", {m.head == Head::kNone ? "ViTModel" : "ViTForImageClassification"}},
+          {"image_size", m.image.height == m.image.width ? Json(m.image.height) : Json{m.image.height, m.image.width}},
+          {"num_channels", m.image.channels},
+          {"patch_size", m.patch},
+          {"hidden_size", m.d_model},
+          {"num_hidden_layers", m.layers},
+          {"num_attention_heads", m.head_count()},
+          {"intermediate_size", m.ffn_width()},
+          {"hidden_act", "gelu"},
+          {"hidden_dropout_prob", m.dropout_rate(0)},
+          {"attention_probs_dropout_prob", m.dropout_rate(0)},
+          {"layer_norm_eps", 1e-12},
+          {"initializer_range", 0.02},
+          {"qkv_bias", true}};
+}
+
 }  // namespace heed::models

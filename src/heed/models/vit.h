@@ -10,6 +10,7 @@
 #pragma once
 
 #include "heed/models/classification.h"
+#include "heed/models/new_model.h"
 #include "heed/nn/attention.h"
 
 namespace heed::models {
@@ -76,7 +77,8 @@ class ViTModel final : public ImageModel {
   nn::Linear pooler_, classifier_;
 };
 
-// See make_model().
+// See make_model() and new_config().
 std::unique_ptr<Model> make_vit(const Json& config, const std::string& file, std::optional<uint64_t> seed);
+Json new_vit(const NewModel& wanted);
 
 }  // namespace heed::models

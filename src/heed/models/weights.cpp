@@ -94,6 +94,42 @@ void check_tensor(const io::ModelFolder& folder, const std::string& name, const 
                      fmt::join(info.shape, ", "), fmt::join(dims, ", "));
 }
 
+bool same_shape(const io::ModelFolder& folder, const std::string& name, const Tensor& tensor) {
+  return std::ranges::equal(folder.info(name).shape, tensor.shape().dims());
+}
+
+// Fills the parameters; those that may be new stay as they are if the folder lacks them or has another shape. Returns
+// their names.
+template <class MayBeNew>
+std::vector<std::string> load(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules,
+                              const MayBeNew& may_be_new) {
+  const NameMatcher matcher(parameters, rules);
+  Plan plan = make_plan(matcher, folder, rules);
+  std::erase_if(plan.unexpected, [&](const std::string& name) { return may_be_new(rules.rename(name)); });
+  std::vector<std::string> missing, fresh;
+  std::vector<io::ModelFolder::Placed> placed;
+  for (const auto& [name, tensor] : parameters.named()) {
+    const auto source = plan.source_of.find(name);
+    const bool found = source != plan.source_of.end();
+    if (may_be_new(name) && (!found || !same_shape(folder, source->second, tensor))) {
+      fresh.push_back(name);
+    } else if (found) {
+      check_tensor(folder, source->second, tensor);
+      placed.push_back({source->second, tensor.view()});
+    } else if (rules.optional(name)) {
+      backend(tensor.device()).fill(tensor.view(), 0);
+    } else {
+      missing.push_back(name);
+    }
+  }
+  check<FormatError>(missing.empty(), "{}: tensors are missing: {}", folder.path().string(), listed(missing));
+  check<FormatError>(plan.unexpected.empty(), "{}: tensors that the configuration does not account for: {}",
+                     folder.path().string(), listed(plan.unexpected));
+  folder.load_into(placed);
+  parameters.values_changed();
+  return fresh;
+}
+
 }  // namespace
 
 bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std::string& b) {
@@ -135,25 +171,17 @@ std::map<std::string, std::string> sources_of(const nn::ParameterStore& paramete
 }
 
 void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules) {
-  const NameMatcher matcher(parameters, rules);
-  const Plan plan = make_plan(matcher, folder, rules);
-  std::vector<std::string> missing;
-  std::vector<io::ModelFolder::Placed> placed;
-  for (const auto& [name, tensor] : parameters.named()) {
-    const auto source = plan.source_of.find(name);
-    if (source == plan.source_of.end()) {
-      if (!rules.optional(name)) missing.push_back(name);
-      else backend(tensor.device()).fill(tensor.view(), 0);
-      continue;
-    }
-    check_tensor(folder, source->second, tensor);
-    placed.push_back({source->second, tensor.view()});
-  }
-  check<FormatError>(missing.empty(), "{}: tensors are missing: {}", folder.path().string(), listed(missing));
-  check<FormatError>(plan.unexpected.empty(), "{}: tensors that the configuration does not account for: {}",
-                     folder.path().string(), listed(plan.unexpected));
-  folder.load_into(placed);
-  parameters.values_changed();
+  load(parameters, folder, rules, [](const std::string&) { return false; });
+}
+
+std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::ModelFolder& folder,
+                                   const WeightRules& rules) {
+  const bool has_head = std::ranges::any_of(parameters.named(), [&](const nn::NamedTensor& parameter) {
+    return !rules.base_prefix.empty() && parameter.name.starts_with(rules.base_prefix);
+  });
+  return load(parameters, folder, rules, [&](const std::string& name) {
+    return (has_head && !name.starts_with(rules.base_prefix)) || rules.ignored(name);
+  });
 }
 
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters) {

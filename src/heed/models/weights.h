@@ -56,6 +56,12 @@ std::map<std::string, std::string> sources_of(const nn::ParameterStore& paramete
 // by name, or names a tensor whose shape or type differs.
 void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules);
 
+// The same for the body alone: parameters of a head that the folder lacks, or has in another shape, stay as they are;
+// their names are returned. What belongs to a head is what does not begin with the rules' base_prefix, or is ignored by
+// them (a pooler).
+std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::ModelFolder& folder,
+                                   const WeightRules& rules);
+
 // All parameters under their names, to be written.
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters);
 

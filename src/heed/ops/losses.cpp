@@ -24,7 +24,8 @@ LossResult finish(const Tensor& x, const Tensor& dx, double sum, int64_t targets
 }  // namespace
 
 // loss = lse(z) - z_target;  dz = softmax(z) - onehot(target), both with smoothing (Szegedy et al. 2016, section 7)
-LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor) {
+LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor,
+                         const Tensor& row_weights) {
   const int64_t rows = logits.shape().rows(), classes = logits.shape().cols();
   check<ShapeError>(targets.numel() == rows, "cross entropy: {} targets for {} rows", targets.numel(), rows);
   int64_t count = 0;
@@ -37,6 +38,14 @@ LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoo
   const Tensor dlogits = needs_grad({&logits}) ? like(logits) : Tensor();
   Backend& on = backend(logits.device());
   on.cross_entropy(logits.view(), targets.view(), smoothing, losses.view(), nll.view(), dlogits.view());
+  if (row_weights.defined()) {
+    check<ShapeError>(row_weights.numel() == rows, "cross entropy: {} weights for {} rows", row_weights.numel(), rows);
+    on.multiply(losses.view(), row_weights.view(), false, losses.view());
+    for (int64_t r = 0; dlogits.defined() && r < rows; ++r) {
+      const TensorView row = dlogits.slice_rows(r, 1).view();
+      on.scale(row, row_weights.data<float>()[r], false, row);
+    }
+  }
   return finish(logits, dlogits, on.sum(losses.view()), count, divisor);
 }
 

@@ -70,8 +70,10 @@ struct LossResult {
   double loss_sum = 0;  // before the division
   int64_t targets = 0;  // that gave a loss
 };
-// Cross entropy of each row of logits [rows, classes] with its class: i32 [rows], -100: none.
-LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor);
+// Cross entropy of each row of logits [rows, classes] with its class: i32 [rows], -100: none; times the row's weight
+// (f32 [rows]) where weights are given.
+LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor,
+                         const Tensor& row_weights = {});
 // Of independent yes-or-no questions, the probability of yes being sigmoid(logits): values [rows, labels] in [0, 1].
 LossResult binary_cross_entropy(const Tensor& logits, const Tensor& values, double divisor);
 // (x - values)^2, the same shape.

@@ -1,5 +1,8 @@
 #include "heed/train/recipes.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "heed/base/error.h"
 
 namespace heed::train {
@@ -47,5 +50,39 @@ Recipe recipe_for(const std::string& preset) {
 }
 
 Recipe fine_tuning_recipe() { return recipe_for("fine-tuning"); }
+
+Recipe epoch_recipe(double peak, uint64_t epochs, uint32_t batch_size) {
+  Recipe recipe;
+  TrainOptions& o = recipe.train;
+  o.schedule.kind = optim::ScheduleKind::kLinear;
+  o.schedule.peak = peak;
+  o.adam.beta1 = 0.9f;
+  o.adam.beta2 = 0.999f;
+  o.adam.epsilon = 1e-8f;
+  o.adam.decoupled = true;
+  o.adam.weight_decay = 0.01f;
+  o.clip_norm = 1;
+  o.max_steps = 0;
+  o.average = 0;
+  recipe.label_smoothing = 0;
+  recipe.batch_size = batch_size;
+  recipe.epochs = epochs;
+  recipe.warmup_share = 0.1;
+  return recipe;
+}
+
+void fit_to_data(TrainOptions& o, const Recipe& recipe, int64_t steps_per_epoch, const Chosen& chosen) {
+  if (recipe.epochs == 0) return;
+  if (o.max_epochs == 0 && o.max_steps == 0 && o.max_minutes == 0 && o.patience == 0) o.max_epochs = recipe.epochs;
+  const uint64_t epochs = o.max_epochs > 0 ? o.max_epochs : recipe.epochs;
+  if (o.schedule.total == 0) o.schedule.total = static_cast<int64_t>(epochs) * steps_per_epoch;
+  if (!chosen.warmup) o.schedule.warmup = std::llround(recipe.warmup_share * static_cast<double>(o.schedule.total));
+  // In a short training more often than in each epoch would tell nothing; in a long epoch it does.
+  constexpr int64_t kLongest = 1000;
+  const int64_t every = std::clamp<int64_t>(steps_per_epoch, 1, kLongest);
+  if (!chosen.valid_every) o.valid_every = every;
+  if (!chosen.save_every) o.save_every = every;
+  if (!chosen.snapshot_every) o.snapshot_every = std::max<int64_t>(1, every / 2);
+}
 
 }  // namespace heed::train

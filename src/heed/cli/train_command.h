@@ -1,0 +1,24 @@
+// What all `heed train …` commands do behind their options: the output folder, the task, the loop, the summary.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "heed/cli/command.h"
+#include "heed/cli/train_options.h"
+#include "heed/tasks/training_task.h"
+
+namespace heed::cli {
+
+// A task, and a line about its data for the start.
+struct MadeTask {
+  std::unique_ptr<tasks::TrainingTask> task;
+  std::string report;
+};
+
+// Trains. `make` reads the data; `resume` is the folder that is gone on with, or empty. Returns the exit code.
+int run_training(Command& command, const TrainingOptions& training, const train::Recipe& recipe, int64_t d_model,
+                 const std::function<MadeTask(const std::filesystem::path& resume)>& make);
+
+}  // namespace heed::cli

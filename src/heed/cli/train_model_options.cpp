@@ -1,0 +1,75 @@
+#include "heed/cli/train_model_options.h"
+
+#include <algorithm>
+#include <array>
+
+namespace heed::cli {
+namespace {
+
+constexpr std::array kTokenizerKinds{"wordpiece", "byte-bpe", "unigram", "characters"};
+
+bool is_kind(const std::string& text) {
+  return std::find(kTokenizerKinds.begin(), kTokenizerKinds.end(), text) != kTokenizerKinds.end();
+}
+
+}  // namespace
+
+void ModelOptions::add_to(Command& command, const std::string& positions) {
+  Options& o = command.options();
+  family_ = families_.front();
+  positions_name_ = positions;
+  o.section("Model");
+  o.add("init", init_, "Begin with this model (fine-tuning) instead of a new one").value_name("FOLDER");
+  o.add("family", family_, "What kind of model a new one is").choices(families_);
+  o.add("layers", structure_.layers, "Layers; of an encoder and a decoder: of each").range(1, 1024);
+  o.add("d-model", structure_.d_model, "Width of the model").range(1, 1 << 17);
+  o.add("heads", structure_.heads, "Attention heads").range(1, 1024).default_text("a 64th of the width");
+  if (kind_ == models::Kind::kCausal)
+    o.add("kv-heads", structure_.kv_heads, "Heads of keys and values, which the others share")
+        .range(1, 1024)
+        .default_text("as many as heads");
+  o.add("ffn", structure_.ffn, "Width inside the feed-forward layers").range(1, 1 << 17).default_text("the family's");
+  o.add("dropout", structure_.dropout, "In all places where the family has it")
+      .range(0, 0.99)
+      .default_text("0.1, with --init the model's");
+  if (kind_ == models::Kind::kImage) {
+    o.add("patch", structure_.patch, "Side of the squares that images are cut into").range(1, 1024);
+    return;
+  }
+  o.add(positions, structure_.positions, "Tokens that a text may have")
+      .range(1, 1 << 20)
+      .default_text(std::to_string(structure_.position_count()));
+  o.section("Tokenizer");
+  o.add("tokenizer", tokenizer_, "Folder of one, or what to train: wordpiece, byte-bpe, unigram, characters")
+      .default_text("the family's usual kind");
+  o.add("vocab-size", vocab_size_, "Tokens of a trained one").range(8, 1 << 22);
+  o.add("lowercase", lowercase_, "Word pieces: lower-case text and remove its accents");
+}
+
+void ModelOptions::refuse_with_init(Command& command) const {
+  if (init_.empty()) return;
+  std::vector<std::string> names{"family", "layers", "d-model", "heads", "ffn"};
+  if (kind_ == models::Kind::kCausal) names.emplace_back("kv-heads");
+  if (kind_ == models::Kind::kImage) names.emplace_back("patch");
+  else names.insert(names.end(), {positions_name_, "tokenizer", "vocab-size", "lowercase"});
+  for (const std::string& name : names)
+    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
+}
+
+tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem::path& resume) const {
+  refuse_with_init(command);
+  tasks::ModelStart start;
+  start.init = init_;
+  start.resume = resume;
+  start.family = family_;
+  start.structure = structure_;
+  start.seed = command.common().seed;
+  start.tokenizer.vocab_size = vocab_size_;
+  start.tokenizer.lowercase = lowercase_;
+  if (tokenizer_.empty() || is_kind(tokenizer_)) start.tokenizer.kind = tokenizer_;
+  else start.tokenizer.folder = tokenizer_;
+  if (init_.empty()) models::check_sizes(structure_);
+  return start;
+}
+
+}  // namespace heed::cli

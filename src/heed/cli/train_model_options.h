@@ -1,0 +1,38 @@
+// The options that say what model a task begins with: a new one of a family and its size, or one from a folder.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "heed/cli/command.h"
+#include "heed/tasks/model_start.h"
+
+namespace heed::cli {
+
+class ModelOptions {
+ public:
+  // `defaults`: the sizes that hold if nothing is given.
+  explicit ModelOptions(models::Kind kind, models::NewModel defaults = {})
+      : kind_(kind), families_(models::families_of(kind)), structure_(std::move(defaults)) {}
+
+  // Adds the options to the command. The object must outlive command.parse(). `positions`: the name of the option that
+  // says how many tokens a text may have.
+  void add_to(Command& command, const std::string& positions = "positions");
+  tasks::ModelStart resolve(Command& command, const std::filesystem::path& resume) const;
+
+  bool is_fine_tuning() const { return !init_.empty(); }
+  int64_t d_model() const { return structure_.d_model; }
+
+ private:
+  void refuse_with_init(Command& command) const;
+
+  models::Kind kind_;
+  std::vector<std::string> families_;
+  models::NewModel structure_;
+  std::filesystem::path init_;
+  std::string family_, positions_name_, tokenizer_;
+  size_t vocab_size_ = 8000;
+  bool lowercase_ = true;
+};
+
+}  // namespace heed::cli

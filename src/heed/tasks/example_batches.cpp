@@ -1,0 +1,68 @@
+#include "heed/tasks/example_batches.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "heed/base/error.h"
+
+namespace heed::tasks {
+namespace {
+
+using Made = std::unique_ptr<TrainingBatch>;
+
+class ExampleStream final : public BatchStream {
+ public:
+  ExampleStream(data::BatchSourceOf<Made> source, data::Cursor start, size_t ahead)
+      : prefetcher_(std::move(source), start, ahead) {}
+
+  StreamedBatch next() override {
+    data::PreparedBatchOf<Made> prepared = prefetcher_.next();
+    return {prepared.cursor, prepared.last_in_epoch, std::move(prepared.batch)};
+  }
+
+ private:
+  data::PrefetcherOf<Made> prefetcher_;
+};
+
+}  // namespace
+
+ExampleBatches::ExampleBatches(std::span<const uint32_t> lengths, uint32_t batch_size, uint32_t tokens, uint64_t seed,
+                               Make make)
+    : make_(std::move(make)) {
+  check<UsageError>(!lengths.empty(), "there are no examples to train on");
+  check<UsageError>(batch_size > 0 || tokens > 0, "--batch-size is 0");
+  constexpr uint32_t kMost = std::numeric_limits<uint16_t>::max();
+  for (const uint32_t length : lengths) {
+    lengths_.push_back(static_cast<uint16_t>(std::min(length, kMost)));
+    counts_.push_back(tokens > 0 ? lengths_.back() : uint16_t{1});
+  }
+  options_.seed = seed;
+  options_.max_tokens = tokens > 0 ? tokens : batch_size;
+  const auto [shortest, longest] = std::minmax_element(lengths_.begin(), lengths_.end());
+  if (*shortest == *longest) options_.bucket_growth = 0;
+}
+
+std::shared_ptr<const data::BatchPlan> ExampleBatches::plan(uint64_t epoch) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [number, plan] : recent_)
+    if (number == epoch) return plan;
+  if (recent_.size() == 2) recent_.erase(recent_.begin());
+  return recent_.emplace_back(epoch, std::make_shared<data::BatchPlan>(lengths_, counts_, options_, epoch)).second;
+}
+
+std::unique_ptr<BatchStream> ExampleBatches::stream(data::Cursor start, size_t ahead) const {
+  return std::make_unique<ExampleStream>(
+      data::BatchSourceOf<Made>{[this](uint64_t epoch) { return batches(epoch); },
+                                [this](uint64_t epoch, uint64_t k) { return make_(epoch, plan(epoch)->rows(k)); }},
+      start, ahead);
+}
+
+std::string describe_examples(std::span<const uint32_t> examples, const std::function<std::string(uint32_t)>& place) {
+  constexpr size_t kShown = 8;
+  std::string text = "examples";
+  for (const uint32_t i : examples.first(std::min(kShown, examples.size())))
+    text += " " + (place ? place(i) : std::to_string(i + 1));
+  return examples.size() > kShown ? fmt::format("{} and {} more", text, examples.size() - kShown) : text;
+}
+
+}  // namespace heed::tasks

@@ -1,0 +1,106 @@
+#include "heed/tasks/model_start.h"
+
+#include <fmt/ranges.h>
+
+#include <map>
+
+#include "heed/base/files.h"
+#include "heed/base/log.h"
+#include "heed/models/save.h"
+#include "heed/text/pipeline_tokenizer.h"
+#include "heed/text/tokenizer_trainer.h"
+
+namespace heed::tasks {
+namespace fs = std::filesystem;
+namespace {
+
+text::TokenizerKind kind_named(const std::string& name) {
+  static const std::map<std::string, text::TokenizerKind> kKinds{{"wordpiece", text::TokenizerKind::kWordPiece},
+                                                                 {"byte-bpe", text::TokenizerKind::kByteBpe},
+                                                                 {"unigram", text::TokenizerKind::kUnigram},
+                                                                 {"characters", text::TokenizerKind::kCharacters}};
+  const auto kind = kKinds.find(name);
+  check<UsageError>(kind != kKinds.end(), "there is no kind of tokenizer \"{}\"", name);
+  return kind->second;
+}
+
+void use_trained(const TokenizerChoice& choice, const std::string& kind, const TextPieces& text, StartedModel& result) {
+  text::TokenizerTrainOptions options;
+  options.kind = kind_named(kind);
+  options.vocab_size = choice.vocab_size;
+  options.lowercase = choice.lowercase;
+  options.special_tokens = choice.special_tokens;
+  text::TokenizerTrainer trainer(options);
+  text([&](std::string_view piece) { trainer.add(piece); });
+  auto trained = std::make_shared<text::TrainedTokenizer>(trainer.train());
+  log().info("tokenizer: {}, {} tokens, trained on the text", kind, trained->tokens);
+  result.tokenizer = text::PipelineTokenizer::from_json(trained->tokenizer, trained->config, "the trained tokenizer");
+  result.save_tokenizer = [trained](const fs::path& folder) { text::save_tokenizer(*trained, folder); };
+}
+
+void use_folder(const fs::path& folder, StartedModel& result) {
+  result.tokenizer = text::load_tokenizer(folder);
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const std::string& name : models::input_files())
+    if (fs::exists(folder / name)) files.emplace_back(name, read_file(folder / name));
+  result.save_tokenizer = [files](const fs::path& to) {
+    for (const auto& [name, bytes] : files) write_file_atomically(to / name, bytes);
+  };
+}
+
+}  // namespace
+
+io::ModelContent StartedModel::content() const {
+  io::ModelContent content = models::content_of(*model, nullptr);
+  content.add_files = save_tokenizer;
+  return content;
+}
+
+StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text) {
+  StartedModel result;
+  const fs::path& from = start.resume.empty() ? start.init : start.resume;
+  const TokenizerChoice& choice = start.tokenizer;
+  if (const fs::path& folder = from.empty() ? choice.folder : from; !folder.empty()) use_folder(folder, result);
+  else
+    use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, result);
+
+  models::NewModel m = start.structure;
+  m.head = wanted.head;
+  m.labels = std::move(wanted.labels);
+  m.problem = wanted.problem;
+  const text::Tokenizer& tokenizer = *result.tokenizer;
+  m.vocab = tokenizer.vocab_size();
+  m.ids = {tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()};
+  if (from.empty()) {
+    Json config = models::new_config(start.family, m);
+    if (!m.labels.empty()) models::write_classes(config, m.labels, m.problem);
+    result.model = models::make_model(config, "the new model", start.seed);
+    return result;
+  }
+  auto loaded = models::load_with_head(io::ModelFolder::open(from), m, start.seed);
+  result.model = std::move(loaded.model);
+  result.fresh = std::move(loaded.fresh);
+  if (!result.fresh.empty()) log().info("new parameters: {}", fmt::join(result.fresh, ", "));
+  return result;
+}
+
+Json identity_of(const ModelStart& start) {
+  const auto path = [](const fs::path& p) { return p.empty() ? "" : fs::absolute(p).lexically_normal().string(); };
+  Json json{{"init", path(start.init)}, {"tokenizer", path(start.tokenizer.folder)}};
+  if (!start.init.empty()) return json;
+  const models::NewModel& m = start.structure;
+  json["family"] = start.family;
+  json["layers"] = m.layers;
+  json["d-model"] = m.d_model;
+  json["heads"] = m.head_count();
+  json["kv-heads"] = m.kv_heads.value_or(m.head_count());
+  json["ffn"] = m.ffn_width();
+  json["positions"] = m.position_count();
+  if (!start.tokenizer.folder.empty()) return json;
+  json["vocab-size"] = start.tokenizer.vocab_size;
+  json["tokenizer-kind"] = start.tokenizer.kind;
+  json["lowercase"] = start.tokenizer.lowercase;
+  return json;
+}
+
+}  // namespace heed::tasks

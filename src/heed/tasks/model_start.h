@@ -1,0 +1,66 @@
+// How a training comes to its model and tokenizer: a new one of a family, with a tokenizer trained on the text or taken
+// from a folder; the model of a folder, perhaps with another head; or the training's own output, to go on with it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heed/models/registry.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed::tasks {
+
+// Which tokenizer a new model gets.
+struct TokenizerChoice {
+  std::filesystem::path folder;  // an existing one; empty: trained
+  std::string kind;              // of one to train: "wordpiece", "byte-bpe", "unigram", "characters"; empty: the family's
+  size_t vocab_size = 8000;
+  bool lowercase = true;                    // word pieces
+  std::vector<std::string> special_tokens;  // further ones
+};
+
+struct ModelStart {
+  std::filesystem::path init;    // a model folder to begin with; empty: a new model
+  std::filesystem::path resume;  // a training's output to go on with
+  std::string family;            // of a new model
+  models::NewModel structure;    // of a new model; of `init` the dropout alone
+  TokenizerChoice tokenizer;
+  uint64_t seed = 1;  // of initial values
+};
+
+// The text that a tokenizer is trained on, piece by piece; what ends a line is part of the piece if it shall have a
+// token.
+using TextPieces = std::function<void(const std::function<void(std::string_view)>& piece)>;
+
+struct StartedModel {
+  std::shared_ptr<models::Model> model;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::vector<std::string> fresh;  // parameters of `init` that are new
+  // Writes the tokenizer's files into a folder. They are held in memory.
+  std::function<void(const std::filesystem::path& folder)> save_tokenizer;
+
+  // The model's folder as it is now.
+  io::ModelContent content() const;
+};
+
+// `wanted`: head, labels and problem of the model; its sizes are those of `start`. Throws what tokenizers and models
+// throw, and UsageError if the tokenizer has ids that the model has not.
+StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text);
+
+// The same where the task knows the kind of its model. Throws ConfigError if the folder holds another.
+template <class Interface>
+std::shared_ptr<Interface> model_as(const StartedModel& started) {
+  auto model = std::dynamic_pointer_cast<Interface>(started.model);
+  check<ConfigError>(model != nullptr, "the folder holds {}, where {} is wanted", models::kind_of(*started.model),
+                     Interface::kKind);
+  return model;
+}
+
+// What must be the same when a training is resumed, by option: where the model and the tokenizer came from.
+Json identity_of(const ModelStart& start);
+
+}  // namespace heed::tasks
