@@ -61,7 +61,7 @@ std::string describe_examples(std::span<const uint32_t> examples, const std::fun
   constexpr size_t kShown = 8;
   std::string text = "examples";
   for (const uint32_t i : examples.first(std::min(kShown, examples.size())))
-    text += " " + (place ? place(i) : std::to_string(i + 1));
+    text += fmt::format(" {}", place ? place(i) : std::to_string(i + 1));
   return examples.size() > kShown ? fmt::format("{} and {} more", text, examples.size() - kShown) : text;
 }
 
