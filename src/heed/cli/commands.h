@@ -7,12 +7,14 @@
 namespace heed::cli {
 
 int run_train_translation(Command& command);
+int run_train_classification(Command& command);
 int run_translate(Command& command);
 int run_summarize(Command& command);
 int run_generate(Command& command);
 int run_perplexity(Command& command);
 int run_score(Command& command);
 int run_evaluate_translation(Command& command);
+int run_evaluate_classification(Command& command);
 int run_classify(Command& command);
 int run_tag(Command& command);
 int run_answer(Command& command);

@@ -24,12 +24,14 @@ int main(int argc, char** argv) {
   keep_freed_memory();
   const std::vector<Entry> table = {
       {"train translation", "train a translation model on parallel text", &run_train_translation},
+      {"train classification", "train a classifier on labelled texts", &run_train_classification},
       {"translate", "translate lines of text", &run_translate},
       {"summarize", "summarize documents", &run_summarize},
       {"generate", "continue prompts, chat, or answer sources", &run_generate},
       {"perplexity", "how well a language model predicts text", &run_perplexity},
       {"score", "log-probabilities of given translations", &run_score},
       {"evaluate translation", "translate a test set and score it", &run_evaluate_translation},
+      {"evaluate classification", "classify labelled texts and score the result", &run_evaluate_classification},
       {"classify", "labels of texts and of pairs of texts", &run_classify},
       {"tag", "entities in texts", &run_tag},
       {"answer", "answers to questions, out of texts", &run_answer},

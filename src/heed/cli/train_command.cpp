@@ -30,7 +30,7 @@ int run_training(Command& command, const TrainingOptions& training, const train:
   // A file-size limit shall be an error of the write, like a full disk, and no death.
   std::signal(SIGXFSZ, SIG_IGN);
   train::TrainOptions options = training.resolve(command, recipe, d_model);
-  if (recipe.epochs == 0) options.validate();  // else its steps follow from the data
+  if (recipe.epochs == 0) options.validate();                            // else its steps follow from the data
   { const train::OutputFolder usable(options.output, options.resume); }  // or throws before anything is read
   const bool going_on = options.resume && train::OutputFolder::is_resumable(options.output);
   const MadeTask made = make(going_on ? options.output : std::filesystem::path());

@@ -4,7 +4,9 @@
 
 namespace heed::models {
 
-double NewModel::dropout_rate(float otherwise) const { return std::stod(fmt::format("{}", dropout.value_or(otherwise))); }
+double NewModel::dropout_rate(float otherwise) const {
+  return std::stod(fmt::format("{}", dropout.value_or(otherwise)));
+}
 
 void check_sizes(const NewModel& m) {
   const int heads = m.head_count(), kv_heads = m.kv_heads.value_or(heads);
@@ -21,9 +23,9 @@ void write_classes(Json& config, const std::vector<std::string>& labels, Problem
   config.erase("num_labels");
   config["id2label"] = std::move(names);
   config["label2id"] = std::move(ids);
-  config["problem_type"] = problem == Problem::kRegression    ? "regression"
+  config["problem_type"] = problem == Problem::kRegression   ? "regression"
                            : problem == Problem::kMultiLabel ? "multi_label_classification"
-                                                              : "single_label_classification";
+                                                             : "single_label_classification";
 }
 
 void write_ids(Json& config, const SpecialIds& ids) {

@@ -41,7 +41,8 @@ class ExampleBatches {
   mutable std::vector<std::pair<uint64_t, std::shared_ptr<const data::BatchPlan>>> recent_;
 };
 
-// For messages: "examples 17 4 211 and 29 more", counted from 1; `places` gives the name of one if it is not its number.
+// For messages: "examples 17 4 211 and 29 more", counted from 1; `places` gives the name of one if it is not its
+// number.
 std::string describe_examples(std::span<const uint32_t> examples,
                               const std::function<std::string(uint32_t)>& place = {});
 

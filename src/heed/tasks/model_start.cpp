@@ -61,8 +61,7 @@ StartedModel start_model(const ModelStart& start, models::NewModel wanted, const
   const fs::path& from = start.resume.empty() ? start.init : start.resume;
   const TokenizerChoice& choice = start.tokenizer;
   if (const fs::path& folder = from.empty() ? choice.folder : from; !folder.empty()) use_folder(folder, result);
-  else
-    use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, result);
+  else use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, result);
 
   models::NewModel m = start.structure;
   m.head = wanted.head;

@@ -17,7 +17,7 @@ namespace heed::tasks {
 // Which tokenizer a new model gets.
 struct TokenizerChoice {
   std::filesystem::path folder;  // an existing one; empty: trained
-  std::string kind;              // of one to train: "wordpiece", "byte-bpe", "unigram", "characters"; empty: the family's
+  std::string kind;  // of one to train: "wordpiece", "byte-bpe", "unigram", "characters"; empty: the family's
   size_t vocab_size = 8000;
   bool lowercase = true;                    // word pieces
   std::vector<std::string> special_tokens;  // further ones

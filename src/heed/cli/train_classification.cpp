@@ -1,0 +1,71 @@
+// heed train classification: from labelled texts to a classifier.
+#include "heed/base/threads.h"
+#include "heed/cli/classification_options.h"
+#include "heed/cli/commands.h"
+#include "heed/cli/train_command.h"
+#include "heed/cli/train_model_options.h"
+#include "heed/tasks/classification_training.h"
+
+namespace heed::cli {
+namespace {
+
+train::Recipe recipe_of(bool fine_tuning) {
+  return fine_tuning ? train::epoch_recipe(1e-4, 4, 32) : train::epoch_recipe(5e-4, 10, 32);
+}
+
+}  // namespace
+
+int run_train_classification(Command& command) {
+  tasks::ClassificationTrainingOptions task;
+  ModelOptions model(models::Kind::kEncoder);
+  TrainingOptions training;
+  std::optional<int> batch_size;
+  int max_length = 0;
+  command.about(
+      "Trains a classifier on labelled texts (or pairs of texts) and writes an ordinary model folder, which holds the "
+      "best model so far at any time. Files are TSV, CSV or JSON lines. What the labels look like says what is learned: "
+      "one of them, several (lists), or a number (--problem).");
+  command.example("heed train classification --train train.tsv --valid dev.tsv --output model/", "from scratch");
+  command.example("heed train classification --init bert/ --train train.jsonl --valid-fraction 0.1 --output model/",
+                  "a new head on a pretrained body");
+  Options& o = command.options();
+  o.section("Text (plain, gzip or zstd)");
+  o.add("train", task.train, "Labelled texts: .tsv, .csv or .jsonl").required();
+  o.add("valid", task.valid, "Held-out ones");
+  o.add("valid-fraction", task.valid_fraction, "Without --valid: hold out this share of --train, from its end")
+      .range(0, 0.9);
+  add_columns(o, task.columns);
+  o.add("max-examples", task.max_examples, "Train on the first so many; 0: all");
+  o.add("max-length", max_length, "Tokens that a text may have; longer ones are cut; 0: the model's positions")
+      .at_least(0);
+  o.add_choice<std::optional<models::Problem>>("problem", task.problem,
+                                               {{"auto", std::nullopt},
+                                                {"single", models::Problem::kSingleLabel},
+                                                {"multi", models::Problem::kMultiLabel},
+                                                {"regression", models::Problem::kRegression}},
+                                               "One label, several, or a number");
+  model.add_to(command);
+  o.section("Loss and batches");
+  o.add("batch-size", batch_size, "Texts of a batch").range(1, 1 << 20).default_text("32");
+  o.add("label-smoothing", task.label_smoothing, "Of the loss").range(0, 0.99);
+  o.add("class-weights", task.class_weights, "Rare labels count more, so that all count the same together");
+  training.add_to(command);
+  command.use_threads();
+  command.use_seed();
+  command.use_json();
+  command.parse();
+
+  const train::Recipe recipe = recipe_of(model.is_fine_tuning());
+  task.max_length = static_cast<uint32_t>(max_length);
+  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
+  task.seed = command.common().seed;
+  task.threads = thread_count();
+  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
+    task.start = model.resolve(command, resume);
+    auto made = std::make_unique<tasks::ClassificationTraining>(task);
+    std::string report = made->report();
+    return MadeTask{std::move(made), std::move(report)};
+  });
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,46 @@
+// Labelled texts, or pairs of texts, from TSV, CSV or JSONL files.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "heed/data/tables.h"
+#include "heed/models/interface.h"
+#include "heed/tasks/classification_scores.h"
+
+namespace heed::tasks {
+
+// Which columns hold what: names, or numbers from 1 where the file has no header. Empty: the first that there is of the
+// usual names (text, sentence, sentence1, …; label, …).
+struct ClassificationColumns {
+  std::string text, pair, label;
+  bool header = true;
+};
+
+struct ClassificationExamples {
+  std::vector<std::string> first, second;        // `second` is empty unless the examples are pairs
+  std::vector<std::vector<std::string>> labels;  // of each example, as written
+  std::vector<std::string> places;               // "train.tsv:17"
+
+  size_t size() const { return first.size(); }
+  bool pairs() const { return !second.empty(); }
+};
+
+// At most `most` examples; 0: all. Throws IoError, DataError naming file and line.
+ClassificationExamples read_classification_examples(const std::filesystem::path& file,
+                                                    const ClassificationColumns& columns, uint64_t most);
+
+// What the labels look like: lists are several labels, numbers with a decimal point a regression, all else a choice.
+models::Problem guess_problem(const ClassificationExamples& examples);
+
+// The labels that occur, sorted: numbers by value, else by their bytes.
+std::vector<std::string> labels_in(const ClassificationExamples& examples);
+
+// The answers in terms of `labels`, a model's. DataError naming the place for a label that is none of them or a value
+// that is no number.
+ClassificationAnswers answers_of(const ClassificationExamples& examples, models::Problem problem,
+                                 const std::vector<std::string>& labels);
+
+}  // namespace heed::tasks

@@ -1,0 +1,173 @@
+#include "heed/tasks/classification_training.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+
+#include "heed/base/threads.h"
+#include "heed/io/config_reader.h"
+#include "heed/io/model_folder.h"
+#include "heed/models/classification.h"
+#include "heed/tasks/classification.h"
+
+namespace heed::tasks {
+namespace {
+
+constexpr size_t kValidationBatch = 64;
+
+// The labels that the head shall have: those of the model that is gone on with if it knows all that occur, else those
+// that occur.
+std::vector<std::string> choose_labels(const std::filesystem::path& folder, const std::vector<std::string>& occurring) {
+  if (folder.empty()) return occurring;
+  const Json config = io::ModelFolder::open(folder).config();
+  const std::string file = (folder / "config.json").string();
+  const io::ConfigReader reader(config, file);
+  const std::vector<std::string> architectures = reader.strings("architectures");
+  if (architectures.empty() || !architectures.front().ends_with("ForSequenceClassification")) return occurring;
+  const std::vector<std::string> known = models::read_classification(reader, file).labels;
+  const bool knows_all = std::all_of(occurring.begin(), occurring.end(), [&](const std::string& label) {
+    return std::find(known.begin(), known.end(), label) != known.end();
+  });
+  return knows_all ? known : occurring;
+}
+
+// Weights that make every class count as much as any other, their mean over the examples being 1.
+std::vector<float> balancing_weights(const std::vector<int32_t>& classes, size_t labels) {
+  std::vector<double> counts(labels);
+  for (const int32_t c : classes) counts[static_cast<size_t>(c)] += 1;
+  const auto used = static_cast<double>(std::count_if(counts.begin(), counts.end(), [](double n) { return n > 0; }));
+  std::vector<float> weights;
+  for (const double n : counts)
+    weights.push_back(n > 0 ? static_cast<float>(static_cast<double>(classes.size()) / (used * n)) : 0);
+  return weights;
+}
+
+// Keeps the examples [begin, end).
+ClassificationExamples part_of(const ClassificationExamples& all, size_t begin, size_t end) {
+  const auto cut = [&](const auto& from) {
+    using Vector = std::decay_t<decltype(from)>;
+    if (from.empty()) return Vector();
+    return Vector(from.begin() + static_cast<ptrdiff_t>(begin), from.begin() + static_cast<ptrdiff_t>(end));
+  };
+  return {cut(all.first), cut(all.second), cut(all.labels), cut(all.places)};
+}
+
+}  // namespace
+
+ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions options)
+    : EncoderTraining(options), options_(std::move(options)) {
+  ClassificationExamples train = read_classification_examples(options_.train, options_.columns, options_.max_examples);
+  ClassificationExamples valid;
+  if (!options_.valid.empty()) {
+    valid = read_classification_examples(options_.valid, options_.columns, 0);
+  } else if (options_.valid_fraction > 0) {
+    const auto kept = static_cast<size_t>(std::floor(static_cast<double>(train.size()) * (1 - options_.valid_fraction)));
+    check<DataError>(kept > 0 && kept < train.size(), "{}: of {} examples --valid-fraction {} leaves none",
+                     options_.train.string(), train.size(), options_.valid_fraction);
+    valid = part_of(train, kept, train.size());
+    train = part_of(train, 0, kept);
+  }
+  models::NewModel wanted;
+  wanted.head = models::Head::kSequenceClassification;
+  wanted.problem = options_.problem.value_or(guess_problem(train));
+  const bool regression = wanted.problem == models::Problem::kRegression;
+  wanted.labels = regression ? std::vector<std::string>{"value"}
+                             : choose_labels(options_.start.resume.empty() ? options_.start.init : options_.start.resume,
+                                             labels_in(train));
+  check<DataError>(regression || wanted.labels.size() > 1, "{}: all examples have the label \"{}\"",
+                   options_.train.string(), wanted.labels.front());
+  start(wanted, [&](const auto& piece) {
+    for (const auto* side : {&train.first, &train.second})
+      for (const std::string& text : *side) piece(text);
+  });
+  uint64_t cut = 0, unused = 0;
+  train_ = encode(train, cut);
+  valid_ = encode(valid, unused);
+  if (options_.class_weights) {
+    check<UsageError>(wanted.problem == models::Problem::kSingleLabel, "--class-weights is for examples of one label");
+    weights_ = balancing_weights(train_.answers.classes, wanted.labels.size());
+  }
+  std::vector<uint32_t> lengths;
+  for (const auto& tokens : train_.tokens) lengths.push_back(static_cast<uint32_t>(tokens.ids.size()));
+  set_examples(lengths, fmt::format("{} examples, {} tokens, {} cut to {}; {} labels; {} held out", lengths.size(),
+                                    std::accumulate(lengths.begin(), lengths.end(), uint64_t{0}), cut, max_length(),
+                                    regression ? "no" : std::to_string(wanted.labels.size()), valid.size()));
+}
+
+ClassificationTraining::Examples ClassificationTraining::encode(const ClassificationExamples& texts,
+                                                                uint64_t& cut) const {
+  Examples result;
+  result.tokens.resize(texts.size());
+  std::atomic<uint64_t> shortened = 0;
+  parallel_for(static_cast<int64_t>(texts.size()), 64, [&](int64_t begin, int64_t end, int) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      result.tokens[i] = texts.pairs() ? tokenizer().tokenize_pair(texts.first[i], texts.second[i])
+                                       : tokenizer().tokenize(texts.first[i]);
+      shortened += shorten(result.tokens[i], max_length());
+    }
+  });
+  for (size_t i = 0; i < texts.size(); ++i)
+    check<DataError>(!result.tokens[i].ids.empty(), "{}: the text has no tokens", texts.places[i]);
+  result.answers = answers_of(texts, model().problem(), model().labels());
+  result.places = texts.places;
+  cut = shortened;
+  return result;
+}
+
+models::Targets ClassificationTraining::targets_of(const ClassificationAnswers& answers,
+                                                   std::span<const uint32_t> examples) const {
+  models::Targets wanted;
+  if (model().problem() == models::Problem::kSingleLabel) {
+    for (const uint32_t i : examples) wanted.classes.push_back(answers.classes[i]);
+    if (!weights_.empty())
+      for (const int32_t c : wanted.classes) wanted.weights.push_back(weights_[static_cast<size_t>(c)]);
+    return wanted;
+  }
+  const size_t width = model().labels().size();
+  std::vector<float> values;
+  for (const uint32_t i : examples)
+    values.insert(values.end(), answers.values.begin() + static_cast<ptrdiff_t>(i * width),
+                  answers.values.begin() + static_cast<ptrdiff_t>((i + 1) * width));
+  wanted.values = Tensor::from(values, {static_cast<int64_t>(examples.size()), static_cast<int64_t>(width)});
+  return wanted;
+}
+
+std::unique_ptr<EncoderBatch> ClassificationTraining::make_batch(uint64_t, std::span<const uint32_t> examples) const {
+  auto batch = std::make_unique<EncoderBatch>();
+  for (const uint32_t i : examples) append_text(train_.tokens[i], batch->texts);
+  batch->texts.examples.assign(examples.begin(), examples.end());
+  batch->wanted = targets_of(train_.answers, examples);
+  batch->count = static_cast<int64_t>(examples.size());
+  batch->place = describe_examples(examples, [this](uint32_t i) { return train_.places[i]; });
+  return batch;
+}
+
+std::optional<ValidationResult> ClassificationTraining::validate(const StopFlag& stop) {
+  const TextClassifier classifier{trained()};
+  const Scores kind = model().problem() == models::Problem::kSingleLabel  ? Scores::kSoftmax
+                      : model().problem() == models::Problem::kMultiLabel ? Scores::kSigmoid
+                                                                          : Scores::kNone;
+  if (stop()) return std::nullopt;
+  const auto outputs = classifier.scores(valid_.tokens, kind, kValidationBatch);
+  ValidationResult result;
+  if (model().problem() == models::Problem::kSingleLabel) {
+    double loss = 0;
+    for (size_t i = 0; i < outputs.size(); ++i)
+      loss -= std::log(std::max(outputs[i][static_cast<size_t>(valid_.answers.classes[i])], 1e-30f));
+    result.metrics.emplace_back("loss", loss / static_cast<double>(outputs.size()));
+  }
+  const auto scores = classification_scores(model().problem(), valid_.answers, outputs);
+  result.metrics.insert(result.metrics.end(), scores.begin(), scores.end());
+  result.score = scores.front().second;
+  return result;
+}
+
+Json ClassificationTraining::identity() const {
+  Json json = EncoderTraining::identity();
+  json["train"] = fmt::format("{} examples", train_.tokens.size());
+  json["class-weights"] = options_.class_weights;
+  return json;
+}
+
+}  // namespace heed::tasks

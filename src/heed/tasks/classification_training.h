@@ -1,0 +1,42 @@
+// Training of a classifier of texts, or of pairs of texts: one label of several, several labels, or numbers.
+#pragma once
+
+#include "heed/tasks/classification_examples.h"
+#include "heed/tasks/encoder_training.h"
+
+namespace heed::tasks {
+
+struct ClassificationTrainingOptions : EncoderTrainingOptions {
+  std::filesystem::path train, valid;
+  double valid_fraction = 0;  // of the training examples, the last ones, if there is no `valid`
+  ClassificationColumns columns;
+  std::optional<models::Problem> problem;  // guessed from the labels if not given
+  uint64_t max_examples = 0;               // of training; 0: all
+  bool class_weights = false;              // rare labels count more: each label as much as the others together
+};
+
+class ClassificationTraining final : public EncoderTraining {
+ public:
+  explicit ClassificationTraining(ClassificationTrainingOptions options);
+
+  bool has_validation() const override { return !valid_.tokens.empty(); }
+  std::optional<ValidationResult> validate(const StopFlag& stop) override;
+  Json identity() const override;
+
+ private:
+  struct Examples {
+    std::vector<text::TokenizedText> tokens;
+    ClassificationAnswers answers;
+    std::vector<std::string> places;
+  };
+
+  Examples encode(const ClassificationExamples& texts, uint64_t& cut) const;
+  std::unique_ptr<EncoderBatch> make_batch(uint64_t epoch, std::span<const uint32_t> examples) const override;
+  models::Targets targets_of(const ClassificationAnswers& answers, std::span<const uint32_t> examples) const;
+
+  const ClassificationTrainingOptions options_;
+  Examples train_, valid_;
+  std::vector<float> weights_;  // by class; empty: all 1
+};
+
+}  // namespace heed::tasks
