@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "cli/run_program.h"
+#include "heed/base/error.h"
 #include "heed/base/files.h"
 #include "heed/base/json.h"
 #include "heed/base/random.h"
@@ -42,10 +43,17 @@ class TrainClassification : public ::testing::Test {
   std::string path(const std::string& name) const { return folder_ / name; }
 
   std::vector<std::string> training(const std::string& output, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"train",  "classification",           "--train",      file("train.tsv", reviews(1, 240)),
-                                       "--valid", file("valid.tsv", reviews(2, 60)), "--layers", "1",
-                                       "--d-model", "32",  "--heads", "2", "--dropout", "0.1", "--learning-rate", "3e-3",
-                                       "--vocab-size", "80", "--threads", "1", "--output", path(output)};
+    std::vector<std::string> arguments{"train",           "classification",
+                                       "--train",         file("train.tsv", reviews(1, 240)),
+                                       "--valid",         file("valid.tsv", reviews(2, 60)),
+                                       "--layers",        "1",
+                                       "--d-model",       "32",
+                                       "--heads",         "2",
+                                       "--dropout",       "0.1",
+                                       "--learning-rate", "3e-3",
+                                       "--vocab-size",    "80",
+                                       "--threads",       "1",
+                                       "--output",        path(output)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -81,7 +89,8 @@ TEST_F(TrainClassification, GoesOnAsIfItHadNotStopped) {
   const auto resumed =
       run_heed(training("parts", {"--max-steps", "30", "--schedule", "constant", "--warmup", "3", "--resume"}));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.error;
-  ASSERT_EQ(run_heed(training("unbroken", {"--max-steps", "30", "--schedule", "constant", "--warmup", "3"})).exit_code, 0);
+  ASSERT_EQ(run_heed(training("unbroken", {"--max-steps", "30", "--schedule", "constant", "--warmup", "3"})).exit_code,
+            0);
   const auto last = [&](const std::string& run) {
     const std::string metrics = read_file(path(run + "/metrics.jsonl"));
     const size_t at = metrics.rfind("\"loss\"");
@@ -98,13 +107,17 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
   for (int i = 0; i < 120; ++i) {
     const bool a = random.below(2), b = random.below(2);
     several += Json{{"text", std::string(a ? "apple " : "stone ") + (b ? "bear" : "wall")},
-                    {"labels", a && b ? Json{"fruit", "animal"} : a ? Json{"fruit"} : b ? Json{"animal"} : Json::array()}}
+                    {"labels", a && b ? Json{"fruit", "animal"}
+                               : a    ? Json{"fruit"}
+                               : b    ? Json{"animal"}
+                                      : Json::array()}}
                    .dump() +
                "\n";
     numbers += fmt::format("\"{} , {}\",{}\n", a ? "apple" : "stone", b ? "bear" : "wall", a + 0.5 * b);
   }
-  const std::vector<std::string> small{"--layers", "1",   "--d-model", "32", "--dropout", "0", "--learning-rate", "3e-3",
-                                       "--vocab-size", "40", "--threads", "1", "--max-epochs", "12"};
+  const std::vector<std::string> small{"--layers",        "1",    "--d-model",    "32", "--dropout", "0",
+                                       "--learning-rate", "3e-3", "--vocab-size", "40", "--threads", "1",
+                                       "--max-epochs",    "40"};
   const auto train = [&](const std::string& data, const std::string& output) {
     std::vector<std::string> arguments{"train", "classification", "--train", data, "--output", path(output)};
     arguments.insert(arguments.end(), small.begin(), small.end());

@@ -64,7 +64,8 @@ TEST_F(TableTest, CsvQuotes) {
 }
 
 TEST_F(TableTest, JsonLines) {
-  const Table t = table("a.jsonl", "{\"text\": \"a\", \"label\": 1.50}\n\n{\"label\": [\"x\", 2, true], \"more\": {}}\n");
+  const Table t =
+      table("a.jsonl", "{\"text\": \"a\", \"label\": 1.50}\n\n{\"label\": [\"x\", 2, true], \"more\": {}}\n");
   ASSERT_EQ(t.rows(), 2u);
   EXPECT_EQ(t.cell(0, t.column({"label"})), "1.5");
   EXPECT_THAT(t.list(1, t.column({"label"})), ElementsAre("x", "2", "true"));
@@ -90,7 +91,7 @@ TEST_F(TableTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(reason("j.tsv", ""), HasSubstr("j.tsv: the file holds no rows"));
   EXPECT_THAT(reason("k.tsv", "text\tlabel\n"), HasSubstr("k.tsv: the file holds no rows"));
   EXPECT_THAT(reason("l.xml", "x"), HasSubstr(".tsv, .csv or .jsonl"));
-  EXPECT_THAT(reason("m.tsv", "label\n1\n") , "no error");
+  EXPECT_THAT(reason("m.tsv", "label\n1\n"), "no error");
 }
 
 TEST_F(TableTest, SharedData) {

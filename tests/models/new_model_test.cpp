@@ -16,8 +16,8 @@ namespace heed::models {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
 using heed::testing::TemporaryFolder;
+using ::testing::HasSubstr;
 
 NewModel small() {
   NewModel m;
@@ -136,9 +136,8 @@ TEST(LoadWithHead, ABodyThatLacksAPartIsRefused) {
   m.head = Head::kMaskedLM;
   const auto model = make_model(new_config("bert", m), "test", 3);
   io::ModelContent content = content_of(*model, nullptr);
-  std::erase_if(content.tensors, [](const io::NamedView& t) {
-    return t.name == "bert.encoder.layer.1.output.dense.weight";
-  });
+  std::erase_if(content.tensors,
+                [](const io::NamedView& t) { return t.name == "bert.encoder.layer.1.output.dense.weight"; });
   io::write_model_folder(folder / "model", content);
   m.head = Head::kSequenceClassification;
   m.labels = {"a", "b"};

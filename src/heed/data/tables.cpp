@@ -89,8 +89,7 @@ Table Table::read(const fs::path& file, const TableOptions& options) {
   if (ending == ".tsv" || ending == ".txt") table.read_tsv(options);
   else if (ending == ".csv") table.read_csv(options);
   else if (ending == ".jsonl" || ending == ".json") table.read_jsonl(options);
-  else
-    fail<UsageError>("{}: the name ends in \"{}\"; .tsv, .csv or .jsonl says how it is read", file.string(), ending);
+  else fail<UsageError>("{}: the name ends in \"{}\"; .tsv, .csv or .jsonl says how it is read", file.string(), ending);
   check<DataError>(table.rows() > 0, "{}: the file holds no rows", file.string());
   return table;
 }
@@ -142,8 +141,7 @@ void Table::read_csv(const TableOptions& options) {
   LineReader lines(file_.string(), {.strict = true});
   const std::string name = file_.string();
   CsvRecords records(lines, name);
-  read_delimited(options,
-                 [&](std::vector<std::string>& fields, uint64_t& line) { return records.next(fields, line); });
+  read_delimited(options, [&](std::vector<std::string>& fields, uint64_t& line) { return records.next(fields, line); });
 }
 
 void Table::read_jsonl(const TableOptions& options) {

@@ -4,8 +4,8 @@
 //   CSV    RFC 4180: columns between commas, "…" around what holds commas, quotes (doubled) or line ends
 //   JSONL  one object a line; its keys are the columns, and a row need not have all of them
 //
-// The first row of TSV and CSV names the columns unless there is no header; then they are called 1, 2, 3, … Every row of
-// TSV and CSV must have as many columns as the first. Immutable once read, hence thread-safe.
+// The first row of TSV and CSV names the columns unless there is no header; then they are called 1, 2, 3, … Every row
+// of TSV and CSV must have as many columns as the first. Immutable once read, hence thread-safe.
 #pragma once
 
 #include <cstdint>

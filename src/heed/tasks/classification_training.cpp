@@ -62,7 +62,8 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
   if (!options_.valid.empty()) {
     valid = read_classification_examples(options_.valid, options_.columns, 0);
   } else if (options_.valid_fraction > 0) {
-    const auto kept = static_cast<size_t>(std::floor(static_cast<double>(train.size()) * (1 - options_.valid_fraction)));
+    const auto kept =
+        static_cast<size_t>(std::floor(static_cast<double>(train.size()) * (1 - options_.valid_fraction)));
     check<DataError>(kept > 0 && kept < train.size(), "{}: of {} examples --valid-fraction {} leaves none",
                      options_.train.string(), train.size(), options_.valid_fraction);
     valid = part_of(train, kept, train.size());
@@ -72,9 +73,10 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
   wanted.head = models::Head::kSequenceClassification;
   wanted.problem = options_.problem.value_or(guess_problem(train));
   const bool regression = wanted.problem == models::Problem::kRegression;
-  wanted.labels = regression ? std::vector<std::string>{"value"}
-                             : choose_labels(options_.start.resume.empty() ? options_.start.init : options_.start.resume,
-                                             labels_in(train));
+  wanted.labels = regression
+                      ? std::vector<std::string>{"value"}
+                      : choose_labels(options_.start.resume.empty() ? options_.start.init : options_.start.resume,
+                                      labels_in(train));
   check<DataError>(regression || wanted.labels.size() > 1, "{}: all examples have the label \"{}\"",
                    options_.train.string(), wanted.labels.front());
   start(wanted, [&](const auto& piece) {
