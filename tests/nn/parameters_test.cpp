@@ -40,6 +40,18 @@ TEST(ParameterStore, GradientsAreWholeAfterCompletion) {
   }
 }
 
+TEST(ParameterStore, MatricesAloneAreComputedInBf16) {
+  ParameterStore store;
+  const Tensor matrix = store.create({"w"}, {2, 4}), bias = store.create({"b"}, {4});
+  store.flatten();
+  store.compute_in(DType::kBF16);
+  EXPECT_TRUE(ops::Weight(matrix).in_bf16());
+  EXPECT_EQ(bias.body()->product, DType::kF32);
+  store.compute_in(DType::kF32);
+  EXPECT_FALSE(ops::Weight(matrix).in_bf16());
+  EXPECT_THROW(store.compute_in(DType::kF16), Error);
+}
+
 TEST(Initialization, IsAPureFunctionOfTheSeed) {
   const auto build = [](uint64_t seed) {
     ParameterStore store;

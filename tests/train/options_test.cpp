@@ -28,6 +28,7 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeNamingTheOption) {
       {"--learning-rate", [](TrainOptions& o) { o.schedule.peak = 0; }},
       {"--ema", [](TrainOptions& o) { o.average = 0, o.ema = 1; }},
       {"--average", [](TrainOptions& o) { o.ema = 0.9; }},
+      {"--dtype", [](TrainOptions& o) { o.dtype = DType::kF16; }},
       {"--max-steps", [](TrainOptions& o) { o.schedule.kind = optim::ScheduleKind::kCosine; }}};
   for (const auto& [name, change] : bad) {
     TrainOptions options;
@@ -48,6 +49,14 @@ TEST(TrainOptions, TheIdentityHoldsTheEndOnlyWhereTheRateDependsOnIt) {
   EXPECT_FALSE(options.identity().contains("max-steps"));
   options.schedule.kind = optim::ScheduleKind::kLinear;
   EXPECT_EQ(options.identity()["max-steps"], 100);
+}
+
+// A training begun before there was a choice is in f32 and has no such key.
+TEST(TrainOptions, TheIdentityNamesBf16) {
+  TrainOptions options;
+  EXPECT_FALSE(options.identity().contains("dtype"));
+  options.dtype = DType::kBF16;
+  EXPECT_EQ(options.identity()["dtype"], "bf16");
 }
 
 }  // namespace

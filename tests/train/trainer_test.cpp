@@ -75,6 +75,39 @@ TEST_F(Trainer, LearnsTheToyTask) {
   EXPECT_NE(models::load_seq2seq(io::ModelFolder::open(folder_ / "m")), nullptr);
 }
 
+TEST_F(Trainer, LearnsInBf16WhatItLearnsInF32) {
+  TrainOptions options = testing::toy_training(600);
+  options.valid_every = options.save_every = 100;
+  options.snapshot_every = 10;
+  double losses[2];
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    ToyTask task({.dropout = 0});
+    Recorder recorder;
+    options.dtype = dtype;
+    const TrainSummary summary = run(std::string(name_of(dtype)), options, recorder, task);
+    ASSERT_TRUE(summary.best.has_value());
+    losses[dtype == DType::kBF16] = summary.best->result.metrics.at(0).second;
+    EXPECT_GT(task.accuracy(), 0.95) << name_of(dtype);
+  }
+  EXPECT_NE(losses[0], losses[1]);
+  EXPECT_NEAR(losses[1], losses[0], 0.1);
+}
+
+TEST_F(Trainer, ResumesBitForBitInBf16) {
+  TrainOptions options = testing::toy_training(20);
+  options.dtype = DType::kBF16;
+  Recorder whole, first, second;
+  run("whole", options, whole);
+  run("m", options, first, {}, [&] { return first.steps.size() >= 9; });
+  options.resume = true;
+  options.dtype = DType::kF32;
+  EXPECT_THAT(reason_of([&] { run("m", options, second); }), ::testing::HasSubstr("dtype"));
+  options.dtype = DType::kBF16;
+  run("m", options, second);
+  EXPECT_EQ(second.losses(), tail(whole.losses(), 9));
+  EXPECT_EQ(model_of("m"), model_of("whole"));
+}
+
 TEST_F(Trainer, RepeatsBitForBit) {
   Recorder a, b, other_seed;
   run("a", testing::toy_training(15), a);

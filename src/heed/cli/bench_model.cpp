@@ -18,7 +18,6 @@ void BenchModel::add_to(Command& command) {
   o.add("length", length_, "Tokens of a sentence").range(1, 4096);
   o.add("jitter", jitter_, "Lengths are drawn from length ± jitter").range(0, 4096);
   o.add("dropout", dropout_, "Dropout everywhere: residuals, attention, activations").range(0, 0.99);
-  o.add("dtype", dtype_, "Element type").choices({"f32"});
   command.use_threads();
   command.use_seed();
   command.use_json();

@@ -11,7 +11,7 @@ namespace heed::cli {
 
 class BenchModel {
  public:
-  // Adds --preset, --vocab, --sentences, --length, --jitter, --dropout, --dtype, --threads, --seed, --json.
+  // Adds --preset, --vocab, --sentences, --length, --jitter, --dropout, --threads, --seed, --json.
   void add_to(Command& command);
   // After command.parse(): the network of the preset. Throws UsageError.
   std::unique_ptr<models::MarianModel> build(const Command& command) const;
@@ -23,7 +23,7 @@ class BenchModel {
   const std::string& preset() const { return preset_; }
 
  private:
-  std::string preset_ = "tiny", dtype_ = "f32";
+  std::string preset_ = "tiny";
   int vocab_ = 10000, sentences_ = 315, length_ = 13, jitter_ = 0;
   float dropout_ = 0.1f;
 };

@@ -5,6 +5,7 @@
 #include "heed/base/threads.h"
 #include "heed/cli/bench_model.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/train_options.h"
 #include "heed/optim/adam.h"
 #include "heed/tensor/backends.h"
 
@@ -21,14 +22,16 @@ int run_bench_train(Command& command) {
   BenchModel bench;
   int steps = 10, warm_up = 3;
   float smoothing = 0.1f;
+  std::string dtype = "auto";
   command.about(
       "Measures training steps (forward, backward, Adam) on random sentences at the given shapes. Tokens are real\n"
-      "target tokens; the floor is what the matrix products alone would take at this machine's measured rate.");
+      "target tokens; the floor is what the matrix products alone would take at this machine's measured rate in f32.");
   command.example("heed bench train --preset tiny --sentences 315 --length 13 --jitter 2 --json", "");
   bench.add_to(command);
   command.options().add("steps", steps, "Steps measured").range(1, 100000);
   command.options().add("warm-up", warm_up, "Steps before").range(0, 1000);
   command.options().add("label-smoothing", smoothing, "Of the loss").range(0, 0.99);
+  add_dtype(command.options(), dtype);
   command.parse();
 
   const auto model = bench.build(command);
@@ -37,6 +40,7 @@ int run_bench_train(Command& command) {
   batch.source = bench.sentences(random);
   batch.target = bench.sentences(random);
   nn::ParameterStore& parameters = model->parameters();
+  parameters.compute_in(product_dtype(dtype));
   optim::Adam adam(parameters, {0, 0.9f, 0.98f, 1e-9f, 0, true, 1, 0});
   const auto tokens = static_cast<double>(batch.target.tokens());
   std::vector<double> step_times, forward_times, backward_times, cpu_times;
@@ -64,7 +68,7 @@ int run_bench_train(Command& command) {
   const double floor = operations / matrix_product_peak();
   const Json report{{"what", "train_step"},
                     {"preset", bench.preset()},
-                    {"dtype", "f32"},
+                    {"dtype", name_of(product_dtype(dtype))},
                     {"threads", thread_count()},
                     {"parameters", parameters.count()},
                     {"sentences", bench.sentence_count()},
@@ -82,10 +86,10 @@ int run_bench_train(Command& command) {
                     {"loss", loss}};
   if (command.common().json) command.output().line(report.dump());
   else
-    command.output().line(
-        fmt::format("{}: {} ({:.1f} ms a step, {:.1f} to {:.1f}), {:.0f} % of the matrix products' rate, {} at most",
-                    bench.preset(), format_rate(tokens / step.median, "target tokens"), step.median * 1e3,
-                    step.low * 1e3, step.high * 1e3, 100 * floor / step.median, format_bytes(peak_memory())));
+    command.output().line(fmt::format(
+        "{} in {}: {} ({:.1f} ms a step, {:.1f} to {:.1f}), {:.0f} % of f32 matrix products' rate, {} at most",
+        bench.preset(), product_dtype_text(product_dtype(dtype)), format_rate(tokens / step.median, "target tokens"),
+        step.median * 1e3, step.low * 1e3, step.high * 1e3, 100 * floor / step.median, format_bytes(peak_memory())));
   return kOk;
 }
 

@@ -1,5 +1,7 @@
 #include "heed/cli/train_options.h"
 
+#include "heed/tensor/backends.h"
+
 namespace heed::cli {
 namespace {
 
@@ -7,6 +9,22 @@ constexpr const char* kOfRecipe = "the recipe's";
 constexpr double kMost = 1e15;
 
 }  // namespace
+
+void add_dtype(Options& o, std::string& dtype) {
+  o.add("dtype", dtype, "Of matrix products; weights stay f32. auto: bf16 where the processor has instructions for it")
+      .choices({"auto", "f32", "bf16"});
+}
+
+DType product_dtype(const std::string& name) {
+  if (name != "auto") return dtype_from_name(name);
+  return backend().bf16_instructions().empty() ? DType::kF32 : DType::kBF16;
+}
+
+std::string product_dtype_text(DType dtype) {
+  if (dtype != DType::kBF16) return std::string(name_of(dtype));
+  const std::string_view instructions = backend().bf16_instructions();
+  return fmt::format("bf16 ({})", instructions.empty() ? "emulated: slower than f32" : instructions);
+}
 
 void TrainingOptions::add_to(Command& command) {
   Options& o = command.options();
@@ -56,6 +74,7 @@ void TrainingOptions::add_course(Options& o) {
   o.add("snapshot-every", snapshot_every_, "Steps between snapshots").range(1, kMost).default_text(kOfRecipe);
   o.add("ema", ema_, "Keep the exponential moving average of the weights with this decay instead; 0: no")
       .range(0, 0.999999);
+  add_dtype(o, dtype_);
   o.add("log-every", log_every_, "Steps per record of metrics.jsonl").range(1, kMost);
 }
 
@@ -64,6 +83,7 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   t.output = output_;
   t.resume = resume_;
   t.seed = command.common().seed;
+  t.dtype = product_dtype(dtype_);
   t.max_epochs = max_epochs_;
   t.max_minutes = max_minutes_;
   t.patience = patience_;

@@ -9,6 +9,11 @@
 
 namespace heed::cli {
 
+// --dtype auto|f32|bf16, what it says for this machine, and that in words: "bf16 (AMX)".
+void add_dtype(Options& o, std::string& dtype);
+DType product_dtype(const std::string& name);
+std::string product_dtype_text(DType dtype);
+
 class TrainingOptions {
  public:
   // Adds the options to the command. The object must outlive command.parse().
@@ -37,6 +42,7 @@ class TrainingOptions {
   double min_learning_rate_ = 0, ema_ = 0;
   std::optional<std::string> schedule_, optimizer_;
   std::optional<float> beta1_, beta2_, epsilon_, weight_decay_;
+  std::string dtype_ = "auto";
 };
 
 }  // namespace heed::cli

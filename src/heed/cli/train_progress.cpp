@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "heed/cli/train_options.h"
+
 namespace heed::cli {
 namespace {
 
@@ -34,8 +36,9 @@ double rate(int64_t targets, double seconds) { return seconds > 0 ? static_cast<
 void TrainProgress::started(const train::StartReport& report) {
   if (report.nothing_to_resume) progress_.line("nothing to resume: the training begins anew");
   if (report.step > 0) progress_.line(fmt::format("resumed at step {}", report.step));
-  progress_.line(fmt::format("{} parameters, {} batches an epoch", format_count(static_cast<double>(report.parameters)),
-                             report.batches));
+  progress_.line(fmt::format("{} parameters, {} batches an epoch, matrix products in {}",
+                             format_count(static_cast<double>(report.parameters)), report.batches,
+                             product_dtype_text(dtype_)));
   begin_ = std::chrono::steady_clock::now();
 }
 

@@ -14,7 +14,7 @@ namespace heed::cli {
 class TrainProgress final : public train::TrainObserver {
  public:
   TrainProgress(Command& command, const train::TrainOptions& options)
-      : progress_(command.progress()), max_steps_(options.max_steps) {}
+      : progress_(command.progress()), max_steps_(options.max_steps), dtype_(options.dtype) {}
 
   void started(const train::StartReport& report) override;
   void stepped(const train::StepReport& report) override;
@@ -26,6 +26,7 @@ class TrainProgress final : public train::TrainObserver {
 
   Progress progress_;
   const int64_t max_steps_;
+  const DType dtype_;
   std::deque<train::StepReport> recent_;  // whose means are shown
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   double progress_at_begin_ = -1;

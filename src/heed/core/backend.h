@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "heed/core/device.h"
 #include "heed/core/tensor_view.h"
@@ -98,6 +99,24 @@ class Backend {
   // The same product from a packed weight; each element is one fused sum over `in` in order, whatever the batch.
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                              const TensorView& y) = 0;
+
+  // --- matrix products in bf16 ----------------------------------------------------------------------------------
+  // Factors are rounded to bf16 (to nearest even; what is denormal there may become 0), sums and results are f32.
+  // The instructions that compute them ("AMX", …); empty: they are emulated, and slower than f32.
+  virtual std::string_view bf16_instructions() const = 0;
+  // b, or b^T, in the form that products read as their second factor: it has in_features() rows, out_features()
+  // columns.
+  virtual std::shared_ptr<const PackedMatrix> pack_bf16(const TensorView& b, bool transpose) = 0;
+  // c = op(a) b + (accumulate ? c : 0), b from pack_bf16.
+  virtual void gemm_bf16(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
+                         const TensorView& c) = 0;
+  // As linear, the weight as pack_bf16 makes it: [in, out]. As linear_backward.
+  virtual void linear_bf16(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+                           const Dropout& dropout, const TensorView& y) = 0;
+  virtual void linear_backward_bf16(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
+                                    const Dropout& dropout, const TensorView& y, const TensorView& dy,
+                                    bool accumulate_dx, const TensorView& dx, bool accumulate_dw, const TensorView& dw,
+                                    bool accumulate_dbias, const TensorView& dbias) = 0;
 
   // --- elementwise ----------------------------------------------------------------------------------------------
   virtual void add(const TensorView& a, const TensorView& b, const TensorView& y) = 0;

@@ -81,6 +81,12 @@ void ParameterStore::complete_gradients() {
   }
 }
 
+void ParameterStore::compute_in(DType dtype) {
+  check(dtype == DType::kF32 || dtype == DType::kBF16, "products in {} are not known", name_of(dtype));
+  for (Tensor& leaf : leaves_)
+    if (leaf.shape().rank() > 1) leaf.body()->product = dtype;
+}
+
 void ParameterStore::values_changed() {
   for (Tensor& leaf : leaves_) ++leaf.body()->version;
 }

@@ -3,6 +3,7 @@
 // The gradients are taken in the forward, while a chunk's logits are in the cache: three products instead of four, and
 // memory for one chunk. backward() only scales what was found.
 #include <algorithm>
+#include <optional>
 
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
@@ -24,6 +25,46 @@ Chunks make_chunks(int64_t tokens, int64_t vocab, Device device) {
           Tensor::empty({tokens}, DType::kF32, device), rows};
 }
 
+// The products of training, with what is made of the weight once for all chunks.
+class Products {
+ public:
+  explicit Products(const Weight& w) : w_(w), on_(backend(w.master().device())) {
+    const TensorView master = w.master().view();
+    if (w.in_bf16()) {
+      forward_ = on_.pack_bf16(master, !w.transposed());
+      backward_ = on_.pack_bf16(master, w.transposed());
+    } else if (!w.transposed()) {
+      // As [model, vocab]: the fastest layout for the forward product.
+      turned_ = Tensor::empty({w.in_features(), w.out_features()}, DType::kF32, w.master().device());
+      on_.transpose(master, turned_.view());
+    }
+  }
+
+  // logits = x w^T + bias
+  void logits(const TensorView& x, const TensorView& bias, const TensorView& y) const {
+    if (forward_) return on_.linear_bf16(x, *forward_, bias, Activation::kNone, {}, y);
+    on_.linear(x, (turned_.defined() ? turned_ : w_.master()).view(), true, bias, Activation::kNone, {}, y);
+  }
+  // dx = dlogits w
+  void input_gradient(const TensorView& dlogits, const TensorView& dx) const {
+    if (backward_) return on_.gemm_bf16(dlogits, false, *backward_, false, dx);
+    on_.gemm(dlogits, false, w_.master().view(), w_.transposed(), 1, false, dx);
+  }
+  // dw = dlogits^T x
+  void weight_gradient(const TensorView& dlogits, const TensorView& x, bool accumulate, const TensorView& dw) const {
+    const TensorView& a = w_.transposed() ? x : dlogits;
+    const TensorView& b = w_.transposed() ? dlogits : x;
+    if (backward_) return on_.gemm_bf16(a, true, *on_.pack_bf16(b, false), accumulate, dw);
+    on_.gemm(a, true, b, false, 1, accumulate, dw);
+  }
+
+ private:
+  const Weight& w_;
+  Backend& on_;
+  Tensor turned_;
+  std::shared_ptr<const PackedMatrix> forward_, backward_;
+};
+
 }  // namespace
 
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
@@ -43,25 +84,18 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   const Tensor dx = grad ? Tensor::empty(x.shape(), DType::kF32, x.device()) : Tensor();
   const Tensor dw = grad ? Tensor::empty(master.shape(), DType::kF32, x.device()) : Tensor();
   const Tensor dbias = needs_grad({&bias}) ? Tensor::zeros(bias.shape(), DType::kF32, x.device()) : Tensor();
-  // The weight as [model, vocab]: the fastest layout for the forward product, once for all chunks.
-  Tensor turned;
-  if (grad && !w.transposed()) {
-    turned = Tensor::empty({w.in_features(), vocab}, DType::kF32, x.device());
-    on.transpose(master.view(), turned.view());
-  }
-  const Tensor& forward = w.transposed() ? master : turned;
+  std::optional<Products> products;
+  if (grad) products.emplace(w);
   for (int64_t r = 0; r < tokens; r += c.rows) {
     const int64_t n = std::min(c.rows, tokens - r);
     const TensorView logits = c.logits.slice_rows(0, n).view(), rows = x.slice_rows(r, n).view();
-    if (grad) on.linear(rows, forward.view(), true, bias.view(), Activation::kNone, {}, logits);
+    if (grad) products->logits(rows, bias.view(), logits);
     else on.linear_packed(rows, *w.packed(), bias.view(), Activation::kNone, logits);
     on.cross_entropy(logits, targets.slice_rows(r, n).view(), smoothing, c.losses.slice_rows(r, n).view(),
                      c.nll.slice_rows(r, n).view(), grad ? logits : TensorView());
     if (!grad) continue;
-    // dx = dlogits w;  dw = dlogits^T x;  dbias = sum of dlogits over rows
-    on.gemm(logits, false, master.view(), w.transposed(), 1, false, dx.slice_rows(r, n).view());
-    if (w.transposed()) on.gemm(rows, true, logits, false, 1, r > 0, dw.view());
-    else on.gemm(logits, true, rows, false, 1, r > 0, dw.view());
+    products->input_gradient(logits, dx.slice_rows(r, n).view());
+    products->weight_gradient(logits, rows, r > 0, dw.view());
     if (dbias.defined()) on.column_sum(logits, true, dbias.view());
   }
   result.loss_sum = on.sum(c.losses.view());

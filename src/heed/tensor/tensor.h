@@ -27,6 +27,7 @@ struct TensorBody {
   std::shared_ptr<TensorBody> grad;  // d loss / d this, same shape; made on first use
   std::shared_ptr<GradNode> node;    // how this was computed; none for leaves
   uint64_t version = 0;              // counts updates in place, so that packed weights follow
+  DType product = DType::kF32;       // of a weight: what training rounds the factors of its products to, f32 or bf16
 };
 
 class Tensor {

@@ -29,6 +29,8 @@ void TrainOptions::validate() const {
   at_least("keep-last", keep_last, 1);
   at_least("keep-best", keep_best, 0);
   at_least("weight-decay", static_cast<double>(adam.weight_decay), 0);
+  check<UsageError>(dtype == DType::kF32 || dtype == DType::kBF16, "--dtype is {}; expected f32 or bf16",
+                    name_of(dtype));
   check<UsageError>(schedule.peak > 0, "--learning-rate is {}; a positive rate is needed", schedule.peak);
   check<UsageError>(ema >= 0 && ema < 1, "--ema is {}; a decay in [0, 1) is needed", ema);
   check<UsageError>(ema == 0 || average == 0, "--ema and --average exclude each other: give --average 0");
@@ -52,6 +54,8 @@ Json TrainOptions::identity() const {
                {"weight-decay", adam.weight_decay},
                {"clip-norm", clip_norm},
                {"ema", ema}};
+  // Trainings begun before there was a choice are in f32 and say nothing.
+  if (dtype != DType::kF32) json["dtype"] = name_of(dtype);
   if (needs_total(schedule.kind)) json["max-steps"] = schedule.total;
   if (schedule.kind == ScheduleKind::kPaper) json["d-model"] = schedule.d_model;
   return json;

@@ -20,8 +20,9 @@ struct TrainOptions {
   double max_minutes = 0;  // of all runs of this training together
   int patience = 0;        // validations in a row without a better score
 
-  uint64_t seed = 1;   // of dropout
-  int accumulate = 1;  // batches per step
+  uint64_t seed = 1;          // of dropout
+  DType dtype = DType::kF32;  // what the factors of matrix products are rounded to: f32 (not at all) or bf16
+  int accumulate = 1;         // batches per step
   optim::Schedule schedule;
   AdamParams adam;       // betas, epsilon, weight decay and its kind
   double clip_norm = 0;  // of the gradient; 0: not clipped

@@ -20,6 +20,7 @@ uint64_t dropout_key(uint64_t seed, int64_t step) {
 
 Stepper::Stepper(tasks::TrainingTask& task, const TrainOptions& options)
     : task_(task), options_(options), adam_(task.parameters(), options.adam) {
+  task.parameters().compute_in(options.dtype);
   if (options.ema > 0) ema_ = task.parameters().values().clone();
 }
 

@@ -1,0 +1,78 @@
+// Products of bf16 factors with f32 sums: the form that factors are stored in, and the kernels that work on it.
+//
+// The first factor is cut into panels of 32 rows, the second into panels of 32 columns; a panel is a sequence of steps
+// of 32 along what is summed over, and each step is two tiles of 16 rows of 64 bytes, as AMX's registers hold them:
+//   first factor:  tile[row][depth]               16 rows x 32
+//   second factor: tile[depth / 2][column][2]     16 pairs x 16 columns
+// What lies beyond the matrix is zero. All kernels share the form: tiles of AMX, dot products of AVX512_BF16, or f32
+// multiply-adds of the widened numbers where a CPU has neither.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace heed::cpu::bf16 {
+
+constexpr int64_t kPanel = 32;  // rows or columns
+constexpr int64_t kStep = 32;   // of the depth
+constexpr int64_t kTileElements = 512;
+constexpr int64_t kStepElements = 2 * kTileElements;
+
+// Which factor a matrix becomes, and whether it is transposed for that.
+enum class Layout : uint8_t { kFirst, kFirstTransposed, kSecond, kSecondTransposed };
+
+// Whether the rows of the matrix that is packed lie along the depth.
+constexpr bool rows_are_depth(Layout layout) { return layout == Layout::kFirstTransposed || layout == Layout::kSecond; }
+
+// Up to 32 rows of a matrix; the blocks of 32 columns are packed `block_stride` elements apart.
+struct Band {
+  const float* x;
+  int64_t stride, rows, cols;
+  uint16_t* out;
+  int64_t block_stride;
+};
+
+// c [rows, cols] = a b (+ c), from the same `steps` of each panel.
+struct Product {
+  const uint16_t* a;
+  int64_t a_panel_stride;  // elements
+  const uint16_t* b;
+  int64_t b_panel_stride;
+  int64_t steps;
+  float* c;
+  int64_t c_stride, rows, cols;
+  bool accumulate;
+};
+
+struct Kernels {
+  std::string_view name;  // of the instructions; empty: emulated
+  void (*pack)(Layout layout, const Band& band);
+  void (*multiply)(const Product& product);
+};
+
+// Those that this CPU can run, fastest first; the last is the emulation.
+const std::vector<const Kernels*>& supported_kernels();
+// The fastest, unless use_kernels said otherwise.
+const Kernels& kernels();
+// For tests; not while products are computed. nullptr returns to the fastest.
+void use_kernels(const Kernels* kernels);
+
+// The parts of supported_kernels(), by file.
+const Kernels& emulated_kernels();
+std::vector<const Kernels*> x86_kernels();  // with AVX512_BF16 or AMX, as far as CPU and system have them
+
+// Calls block(a, b, c, rows, cols) for each block of 32 x 32 of a product, the factor with more panels outside: then a
+// panel of it stays in the first-level cache while the other comes from the second-level one.
+template <class Block>
+inline void for_each_block(const Product& p, const Block& block) {
+  const int64_t down = (p.rows + kPanel - 1) / kPanel, across = (p.cols + kPanel - 1) / kPanel;
+  for (int64_t n = 0; n < down * across; ++n) {
+    const int64_t i = down > across ? n / across : n % down, j = down > across ? n % across : n / down;
+    const int64_t rows = p.rows - i * kPanel, cols = p.cols - j * kPanel;
+    block(p.a + i * p.a_panel_stride, p.b + j * p.b_panel_stride, p.c + i * kPanel * p.c_stride + j * kPanel,
+          rows < kPanel ? rows : kPanel, cols < kPanel ? cols : kPanel);
+  }
+}
+
+}  // namespace heed::cpu::bf16
