@@ -11,13 +11,15 @@ constexpr double kMost = 1e15;
 }  // namespace
 
 void add_dtype(Options& o, std::string& dtype) {
-  o.add("dtype", dtype, "Of matrix products; weights stay f32. auto: bf16 where the processor has instructions for it")
+  o.add("dtype", dtype, "Of matrix products; weights stay f32. auto: bf16 where that is faster")
       .choices({"auto", "f32", "bf16"});
 }
 
 DType product_dtype(const std::string& name) {
   if (name != "auto") return dtype_from_name(name);
-  return backend().bf16_instructions().empty() ? DType::kF32 : DType::kBF16;
+  const std::string_view instructions = backend().bf16_instructions();
+  // AVX512_BF16 without AMX takes 1.7 times as long as f32 on Emerald Rapids.
+  return instructions.empty() || instructions == "AVX512_BF16" ? DType::kF32 : DType::kBF16;
 }
 
 std::string product_dtype_text(DType dtype) {
