@@ -108,7 +108,7 @@ Json new_distilbert(const NewModel& m) {
               {"attention_dropout", m.dropout_rate()},
               {"seq_classif_dropout", m.dropout_rate(0.2f)},
               {"qa_dropout", m.dropout_rate()},
-              {"initializer_range", 0.02},
+              {"initializer_range", m.deviation()},
               {"sinusoidal_pos_embds", false}};
   write_ids(config, m.ids);
   return config;

@@ -1,5 +1,7 @@
 #include "heed/models/new_model.h"
 
+#include <cmath>
+
 #include "heed/base/error.h"
 
 namespace heed::models {
@@ -7,6 +9,8 @@ namespace heed::models {
 double NewModel::dropout_rate(float otherwise) const {
   return std::stod(fmt::format("{}", dropout.value_or(otherwise)));
 }
+
+double NewModel::deviation() const { return std::round(1e4 * 0.02 * std::sqrt(768.0 / d_model)) / 1e4; }
 
 void check_sizes(const NewModel& m) {
   const int heads = m.head_count(), kv_heads = m.kv_heads.value_or(heads);

@@ -38,7 +38,7 @@ Json new_text_encoder(const NewModel& m, std::span<const Architecture> known) {
               {"attention_probs_dropout_prob", m.dropout_rate()},
               {"classifier_dropout", nullptr},
               {"layer_norm_eps", 1e-12},
-              {"initializer_range", 0.02}};
+              {"initializer_range", m.deviation()}};
   write_ids(config, m.ids);
   return config;
 }
