@@ -41,8 +41,8 @@ struct NewModel {
   int position_count() const { return positions.value_or(512); }
   // As JSON shall show it: 0.1, not 0.10000000149.
   double dropout_rate(float otherwise = 0.1f) const;
-  // The deviation of an encoder's new weights: BERT's 0.02 for a width of 768, in proportion to 1 / sqrt(width), so that
-  // products have the same size in narrow models.
+  // The deviation of an encoder's new weights: BERT's 0.02 for a width of 768, in proportion to 1 / sqrt(width), so
+  // that products have the same size in narrow models.
   double deviation() const;
 };
 
