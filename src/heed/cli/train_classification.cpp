@@ -65,7 +65,7 @@ int run_train_classification(Command& command) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::ClassificationTraining>(task);
     std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report)};
+    return MadeTask{std::move(made), std::move(report), "examples"};
   });
 }
 

@@ -38,7 +38,7 @@ int run_training(Command& command, const TrainingOptions& training, const train:
   fit_to_data(options, recipe, (batches + options.accumulate - 1) / options.accumulate, training.chosen());
   if (!made.report.empty()) log().info("{}", made.report);
   log().info("{}", course_text(options));
-  TrainProgress progress(command, options);
+  TrainProgress progress(command, options, made.unit);
   install_stop_signals();
   const train::TrainSummary summary = train::train(*made.task, options, progress, [] { return stop_requested(); });
   progress.finish(summary);

@@ -11,10 +11,11 @@
 
 namespace heed::cli {
 
-// A task, and a line about its data for the start.
+// A task, a line about its data for the start, and what its targets are.
 struct MadeTask {
   std::unique_ptr<tasks::TrainingTask> task;
   std::string report;
+  std::string unit = "tok";
 };
 
 // Trains. `make` reads the data; `resume` is the folder that is gone on with, or empty. Returns the exit code.

@@ -1,6 +1,7 @@
 #include "heed/cli/train_progress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "heed/cli/train_options.h"
@@ -25,7 +26,8 @@ const char* reason_text(train::EndReason reason) {
 std::string metrics_text(const tasks::ValidationResult& result) {
   std::string text;
   for (const auto& [name, value] : result.metrics)
-    text += fmt::format("{}{} {:.{}f}", text.empty() ? "" : "  ", name, value, name == "loss" ? 4 : 2);
+    text += fmt::format("{}{} {:.{}f}", text.empty() ? "" : "  ", name, value,
+                        name == "loss" || std::abs(value) <= 1 ? 4 : 2);
   return text;
 }
 
@@ -57,7 +59,7 @@ std::string TrainProgress::fields(const train::StepReport& report) const {
   return fmt::format("step {}{}  epoch {}  loss {:.4f}  lr {:.2e}  {}  norm {:.3f}  ETA {}", report.step,
                      max_steps_ > 0 ? fmt::format("/{}", max_steps_) : "", report.epoch + 1,
                      loss / static_cast<double>(std::max<int64_t>(finite_targets, 1)), report.learning_rate,
-                     format_rate(rate(targets, seconds), "tok"), report.gradient_norm, format_duration(left));
+                     format_rate(rate(targets, seconds), unit_), report.gradient_norm, format_duration(left));
 }
 
 void TrainProgress::stepped(const train::StepReport& report) {
@@ -75,9 +77,8 @@ void TrainProgress::validated(const train::ValidationReport& report) {
 }
 
 void TrainProgress::finish(const train::TrainSummary& s) {
-  std::string text =
-      fmt::format("{} after {} steps in {}, {}", reason_text(s.reason), s.steps, format_duration(s.seconds),
-                  format_rate(rate(s.targets, s.step_seconds), "target tok"));
+  std::string text = fmt::format("{} after {} steps in {}, {}", reason_text(s.reason), s.steps,
+                                 format_duration(s.seconds), format_rate(rate(s.targets, s.step_seconds), unit_));
   if (s.skipped > 0) text += fmt::format(", {} steps skipped", s.skipped);
   if (s.best) {
     text += fmt::format("; best: step {}{}, {}", s.best->step,

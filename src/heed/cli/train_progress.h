@@ -13,8 +13,9 @@ namespace heed::cli {
 
 class TrainProgress final : public train::TrainObserver {
  public:
-  TrainProgress(Command& command, const train::TrainOptions& options)
-      : progress_(command.progress()), max_steps_(options.max_steps), dtype_(options.dtype) {}
+  // `unit`: what the task's targets are.
+  TrainProgress(Command& command, const train::TrainOptions& options, std::string unit)
+      : progress_(command.progress()), unit_(std::move(unit)), max_steps_(options.max_steps), dtype_(options.dtype) {}
 
   void started(const train::StartReport& report) override;
   void stepped(const train::StepReport& report) override;
@@ -25,6 +26,7 @@ class TrainProgress final : public train::TrainObserver {
   std::string fields(const train::StepReport& report) const;
 
   Progress progress_;
+  const std::string unit_;
   const int64_t max_steps_;
   const DType dtype_;
   std::deque<train::StepReport> recent_;  // whose means are shown
