@@ -218,6 +218,14 @@ std::unique_ptr<ByteSource> open_bytes(const std::string& path) {
   }
 }
 
+std::string read_bytes(const std::string& path) {
+  const auto source = open_bytes(path);
+  std::string content;
+  std::vector<char> buffer(kBufferSize);
+  while (const size_t count = source->read(buffer)) content.append(buffer.data(), count);
+  return content;
+}
+
 void check_ordinary_file(const std::string& path) {
   constexpr auto kPipe = "{}: is a pipe, but the text is read more than once: write it to a file first";
   check<DataError>(path != "-", kPipe, "standard input");

@@ -30,6 +30,9 @@ class ByteSource {
 // missing rights. A pipe is fine, and so are 0 bytes.
 std::unique_ptr<ByteSource> open_bytes(const std::string& path);
 
+// All bytes of the file, unpacked. Memory is twice that of what it holds. Throws as open_bytes and read do.
+std::string read_bytes(const std::string& path);
+
 // Throws DataError, one message each, unless `path` is something that can be read more than once and holds something:
 // missing, a folder, a pipe, a device, missing rights, 0 bytes. Does not block on a pipe.
 void check_ordinary_file(const std::string& path);

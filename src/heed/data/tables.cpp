@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "heed/base/error.h"
+#include "heed/data/json_lines.h"
 #include "heed/data/line_reader.h"
 
 namespace heed::data {
@@ -145,20 +146,13 @@ void Table::read_csv(const TableOptions& options) {
 }
 
 void Table::read_jsonl(const TableOptions& options) {
-  LineReader lines(file_.string(), {.strict = true});
-  std::string text;
-  for (uint64_t line = 1; (options.max_rows == 0 || rows_.size() < options.max_rows) && lines.next(text); ++line) {
-    if (text.find_first_not_of(" \t") == std::string::npos) continue;
-    try {
-      add_object(line, parse_json(text, at(line)));
-    } catch (const FormatError& e) {
-      fail<DataError>("{}", e.what());
-    }
-  }
+  JsonLines lines(file_.string());
+  Json object;
+  while ((options.max_rows == 0 || rows_.size() < options.max_rows) && lines.next(object))
+    add_object(lines.line(), object);
 }
 
 void Table::add_object(uint64_t line, const Json& object) {
-  check<DataError>(object.is_object(), "{}: a JSON object is expected, one a line", at(line));
   std::vector<Cell> cells(columns_.size());
   for (const auto& [key, value] : object.items()) {
     const auto known = std::find(columns_.begin(), columns_.end(), key);

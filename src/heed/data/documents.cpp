@@ -1,0 +1,90 @@
+#include "heed/data/documents.h"
+
+#include <algorithm>
+
+#include "heed/base/error.h"
+#include "heed/data/byte_source.h"
+
+namespace heed::data {
+namespace {
+
+bool holds_json_lines(std::filesystem::path file) {
+  if (file.extension() == ".gz" || file.extension() == ".zst") file = file.stem();
+  return file.extension() == ".jsonl" || file.extension() == ".json";
+}
+
+}  // namespace
+
+DocumentReader::DocumentReader(std::vector<std::filesystem::path> files, DocumentOptions options)
+    : files_(std::move(files)), options_(std::move(options)) {
+  check<UsageError>(!files_.empty(), "no files to read documents from");
+}
+
+bool DocumentReader::next(std::string& text) {
+  while (file_ < files_.size()) {
+    if (!is_open_) open_file();
+    while (next_in_file(text)) {
+      if (text.empty()) {
+        ++empty_;
+        continue;
+      }
+      ++found_;
+      ++documents_;
+      return true;
+    }
+    check<DataError>(found_ > 0, "{}: holds no text", files_[file_].string());
+    is_open_ = false;
+    ++file_;
+  }
+  return false;
+}
+
+void DocumentReader::open_file() {
+  const std::string path = files_[file_].string();
+  is_open_ = true;
+  found_ = 0;
+  lines_.reset();
+  json_lines_.reset();
+  if (holds_json_lines(path)) json_lines_ = std::make_unique<JsonLines>(path);
+  else if (options_.per == DocumentsPer::kLine) lines_ = std::make_unique<LineReader>(path, options_.lines);
+  where_.clear();
+}
+
+bool DocumentReader::next_in_file(std::string& text) {
+  const std::string path = files_[file_].string();
+  if (json_lines_) {
+    Json object;
+    if (!json_lines_->next(object)) return false;
+    where_ = json_lines_->where();
+    text = text_at(object, options_.text_key, where_);
+    return true;
+  }
+  if (lines_) {
+    if (!lines_->next(text)) return false;
+    where_ = fmt::format("{}:{}", path, lines_->report().lines);
+    return true;
+  }
+  if (!where_.empty()) return false;  // the one document has been given out
+  where_ = path;
+  text = read_text(path, options_.lines);
+  return true;
+}
+
+std::string DocumentReader::where() const { return where_; }
+
+std::string read_text(const std::string& path, const LineOptions& options) {
+  const std::string bytes = read_bytes(path);
+  LineRules rules(path, options);
+  std::string text, scratch;
+  text.reserve(bytes.size());
+  size_t begin = rules.byte_order_mark(bytes);
+  while (begin < bytes.size()) {
+    const size_t end = std::min(bytes.find('\n', begin), bytes.size());
+    text += rules.apply(std::string_view(bytes).substr(begin, end - begin), scratch);
+    if (end < bytes.size()) text += '\n';
+    begin = end + 1;
+  }
+  return text;
+}
+
+}  // namespace heed::data
