@@ -77,9 +77,10 @@ TEST(Squad, DamageIsNamedByItsPlace) {
   EXPECT_THAT(reason([](Json& p) { p[0]["qas"][0]["is_impossible"] = true; }),
               StartsWith(place + "1 (a): \"is_impossible\" is true, but there are answers"));
   EXPECT_THAT(reason([](Json& p) { p[0]["qas"][0]["is_impossible"] = "no"; }), HasSubstr("expected true or false"));
-  EXPECT_THAT(reason([](Json& p) { p[1]["qas"][0]["id"] = "b"; }),
-              StartsWith("t.json: article 1 (T), paragraph 2, question 1: the same id as article 1 (T), paragraph 1, "
-                         "question 2"));
+  EXPECT_THAT(
+      reason([](Json& p) { p[1]["qas"][0]["id"] = "b"; }),
+      StartsWith("t.json: article 1 (T), paragraph 2, question 1 (b): the same id as article 1 (T), paragraph 1, "
+                 "question 2"));
   EXPECT_THAT(reason([](Json& p) { p[1].erase("context"); }),
               StartsWith("t.json: article 1 (T), paragraph 2: the key \"context\" is missing"));
   EXPECT_THAT(reason([](Json& p) { p[1] = 3; }),
