@@ -241,32 +241,17 @@ TEST_F(Multi30k, PaddingOfTheTrainingTextIsSmall) {
   }
 }
 
-TEST(Share, RanksPartTheBatchRowByRow) {
-  ParallelBatch batch;
-  for (int32_t i = 0; i < 7; ++i) {
-    batch.source.append(std::vector<int32_t>(static_cast<size_t>(i), i));
-    batch.target.append(std::vector<int32_t>{i, 100});
-    batch.lines.push_back(static_cast<uint64_t>(1000 + i));
-  }
-  EXPECT_EQ(share_of(batch, 0, 1), batch);
+TEST(Share, ProcessesPartTheBatchRowByRow) {
+  const std::vector<uint32_t> batch{7, 3, 9, 1, 4, 8, 2};
+  EXPECT_EQ((Share{0, 1}.rows(batch)), batch);
+  EXPECT_EQ((Share{1, 3}.rows(batch)), (std::vector<uint32_t>{3, 4}));
   for (const int world : {2, 3, 9}) {
-    std::multiset<uint64_t> lines;
-    for (int rank = 0; rank < world; ++rank) {
-      const ParallelBatch share = share_of(batch, rank, world);
-      ASSERT_EQ(share.source.rows(), static_cast<int>(share.lines.size()));
-      for (int row = 0; row < share.source.rows(); ++row) {
-        const uint64_t line = share.lines[static_cast<size_t>(row)];
-        const int from = static_cast<int>(line - 1000);
-        EXPECT_EQ(from % world, rank);
-        EXPECT_THAT(share.source.row(row), ::testing::ElementsAreArray(batch.source.row(from)));
-        EXPECT_THAT(share.target.row(row), ::testing::ElementsAreArray(batch.target.row(from)));
-        lines.insert(line);
-      }
-    }
-    EXPECT_THAT(lines, ::testing::ElementsAreArray(batch.lines));
+    std::multiset<uint32_t> rows;
+    for (int rank = 0; rank < world; ++rank)
+      for (const uint32_t row : Share{rank, world}.rows(batch)) rows.insert(row);
+    EXPECT_EQ(rows, std::multiset<uint32_t>(batch.begin(), batch.end()));
   }
-  EXPECT_THROW(share_of(batch, 2, 2), UsageError);
-  EXPECT_THROW(share_of(batch, 0, 0), UsageError);
+  EXPECT_EQ((Share{1, 2}.of_all(12)), 24u);
 }
 
 }  // namespace

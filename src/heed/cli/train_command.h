@@ -18,8 +18,11 @@ struct MadeTask {
   std::string unit = "tok";
 };
 
-// Trains. `make` reads the data; `resume` is the folder that is gone on with, or empty. Returns the exit code.
+// Reads the data; `resume` is the folder that is gone on with, or empty.
+using MakeTask = std::function<MadeTask(const std::filesystem::path& resume)>;
+
+// Trains, together with the processes that a launcher started beside this one, if it did. Returns the exit code.
 int run_training(Command& command, const TrainingOptions& training, const train::Recipe& recipe, int64_t d_model,
-                 const std::function<MadeTask(const std::filesystem::path& resume)>& make);
+                 const MakeTask& make);
 
 }  // namespace heed::cli

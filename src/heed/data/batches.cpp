@@ -159,23 +159,12 @@ std::span<const uint32_t> BatchPlan::rows(uint64_t k) const {
   return std::span(rows_).subspan(begins_[batch], begins_[batch + 1] - begins_[batch]);
 }
 
-ParallelBatch share_of(const ParallelBatch& batch, int rank, int world) {
-  check<UsageError>(world >= 1 && rank >= 0 && rank < world, "rank {} of {} is not a share of a batch", rank, world);
-  ParallelBatch share;
-  for (int row = rank; row < batch.target.rows(); row += world) {
-    share.source.append(batch.source.row(row));
-    share.target.append(batch.target.row(row));
-    share.lines.push_back(batch.lines[static_cast<size_t>(row)]);
-  }
-  return share;
-}
-
 ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
   const auto current = plan(epoch);
   check<DataError>(k < current->batches(), "epoch {} has {} batches, there is no batch {}", epoch, current->batches(),
                    k);
   ParallelBatch batch;
-  for (const uint32_t row : current->rows(k)) {
+  for (const uint32_t row : share().rows(current->rows(k))) {
     const EncodedPair pair = corpus_.pair(row, epoch);
     batch.source.append(pair.source);
     batch.target.append(pair.target);

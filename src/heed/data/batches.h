@@ -17,6 +17,7 @@
 #include "heed/base/json.h"
 #include "heed/base/ragged.h"
 #include "heed/data/encoded_corpus.h"
+#include "heed/data/share.h"
 
 namespace heed::data {
 
@@ -72,15 +73,14 @@ struct ParallelBatch {
   bool operator==(const ParallelBatch&) const = default;
 };
 
-// The share of data-parallel rank `rank` of `world`: rows rank, rank + world, …, which in a batch of like lengths are
-// about equal work. The shares are disjoint and together the batch; a share is empty if there are fewer rows than
-// ranks.
-ParallelBatch share_of(const ParallelBatch& batch, int rank, int world);
-
-// The batches of a corpus over all epochs. Thread-safe; the corpus must outlive it.
+// The batches of a corpus over all epochs, of which each has this process's share (data/share.h). Thread-safe; the
+// corpus must outlive it.
 class ParallelBatches {
  public:
-  ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options) : corpus_(corpus), options_(options) {}
+  // options.max_tokens: of this process's share.
+  ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options) : corpus_(corpus), options_(options) {
+    options_.max_tokens = share().of_all(options.max_tokens);
+  }
 
   // How many batches the epoch has.
   uint64_t batches(uint64_t epoch) const { return plan(epoch)->batches(); }

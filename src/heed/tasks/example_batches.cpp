@@ -37,7 +37,7 @@ ExampleBatches::ExampleBatches(std::span<const uint32_t> lengths, uint32_t batch
     counts_.push_back(tokens > 0 ? lengths_.back() : uint16_t{1});
   }
   options_.seed = seed;
-  options_.max_tokens = tokens > 0 ? tokens : batch_size;
+  options_.max_tokens = data::share().of_all(tokens > 0 ? tokens : batch_size);
   const auto [shortest, longest] = std::minmax_element(lengths_.begin(), lengths_.end());
   if (*shortest == *longest) options_.bucket_growth = 0;
 }
@@ -52,8 +52,9 @@ std::shared_ptr<const data::BatchPlan> ExampleBatches::plan(uint64_t epoch) cons
 
 std::unique_ptr<BatchStream> ExampleBatches::stream(data::Cursor start, size_t ahead) const {
   return std::make_unique<ExampleStream>(
-      data::BatchSourceOf<Made>{[this](uint64_t epoch) { return batches(epoch); },
-                                [this](uint64_t epoch, uint64_t k) { return make_(epoch, plan(epoch)->rows(k)); }},
+      data::BatchSourceOf<Made>{
+          [this](uint64_t epoch) { return batches(epoch); },
+          [this](uint64_t epoch, uint64_t k) { return make_(epoch, data::share().rows(plan(epoch)->rows(k))); }},
       start, ahead);
 }
 

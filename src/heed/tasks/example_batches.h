@@ -23,7 +23,8 @@ class ExampleBatches {
   using Make = std::function<std::unique_ptr<TrainingBatch>(uint64_t epoch, std::span<const uint32_t> examples)>;
 
   // `lengths`: tokens of each example; longer ones count as 65,535. `batch_size` examples make a batch; if `tokens` is
-  // not 0, a batch has at most so many tokens instead. Throws UsageError for no examples, or for neither limit.
+  // not 0, a batch has at most so many tokens instead; either is of this process's share (data/share.h). Throws
+  // UsageError for no examples, or for neither limit.
   ExampleBatches(std::span<const uint32_t> lengths, uint32_t batch_size, uint32_t tokens, uint64_t seed, Make make);
 
   uint64_t batches(uint64_t epoch) const { return plan(epoch)->batches(); }

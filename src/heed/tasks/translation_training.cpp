@@ -345,7 +345,7 @@ Json TranslationTraining::identity() const {
       {"source", fmt::format("{} pairs, {} and {} tokens", report.kept, report.source_tokens, report.target_tokens)},
       {"init", path(o.init)},
       {"tokenizer", path(o.tokenizer.folder)},
-      {"batch-tokens", o.batch_tokens},
+      {"batch-tokens", data::share().of_all(o.batch_tokens)},
       {"max-length", o.max_length},
       {"crop", o.crop},
       {"max-length-ratio", o.max_length_ratio},

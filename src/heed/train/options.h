@@ -6,13 +6,15 @@
 
 #include "heed/base/json.h"
 #include "heed/core/backend.h"
+#include "heed/dist/communicator.h"
 #include "heed/optim/schedule.h"
 
 namespace heed::train {
 
 struct TrainOptions {
-  std::filesystem::path output;  // the model's folder; checkpoints/, snapshots/ and metrics.jsonl lie in it
-  bool resume = false;           // go on from the newest checkpoint in it, if there is one
+  std::filesystem::path output;            // the model's folder; checkpoints/, snapshots/ and metrics.jsonl lie in it
+  dist::Communicator* together = nullptr;  // the processes that train together; nullptr: this one alone
+  bool resume = false;                     // go on from the newest checkpoint in it, if there is one
 
   // The end, whichever comes first; 0: no such limit. At least one end is needed: these, patience, or the stop flag.
   int64_t max_steps = 0;

@@ -25,10 +25,11 @@ std::string shown(const Json& object, const std::string& key) {
 
 }  // namespace
 
-OutputFolder::OutputFolder(fs::path folder, bool resume) : path_(std::move(folder)) {
+OutputFolder::OutputFolder(fs::path folder, bool resume, bool writes) : path_(std::move(folder)) {
   check<UsageError>(!path_.empty(), "no output folder was given");
   // "model/" has an empty file name, which could not be written beside itself.
   if (!path_.has_filename()) path_ = path_.parent_path();
+  if (!writes) return;
   recover_folder(path_);
   if (!has_content(path_)) return;
   check<UsageError>(resume, "{} exists already: give another --output, or --resume to go on with its training",

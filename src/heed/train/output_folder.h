@@ -24,7 +24,8 @@ class OutputFolder {
  public:
   // Throws UsageError unless a training may begin there: the folder is not there or is empty, or, with `resume`, was
   // written by a training.
-  OutputFolder(std::filesystem::path folder, bool resume);
+  // `writes` is false for a process that trains together with the one that writes: it only reads, and checks nothing.
+  OutputFolder(std::filesystem::path folder, bool resume, bool writes = true);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
   ~OutputFolder();

@@ -21,24 +21,44 @@ uint64_t dropout_key(uint64_t seed, int64_t step) {
 Stepper::Stepper(tasks::TrainingTask& task, const TrainOptions& options)
     : task_(task), options_(options), adam_(task.parameters(), options.adam) {
   task.parameters().compute_in(options.dtype);
+  if (options.together && options.together->world() > 1) sum_.emplace(*options.together, task.parameters());
   if (options.ema > 0) ema_ = task.parameters().values().clone();
+}
+
+void Stepper::backward_of(const tasks::StreamedBatch& streamed, const nn::Pass& pass, double divisor, bool last,
+                          StepOutcome& outcome) {
+  if (streamed.batch->targets() == 0) return;  // a share may be empty
+  const tasks::BatchLoss loss = task_.loss(*streamed.batch, pass, divisor);
+  outcome.loss_sum += loss.loss_sum;
+  if (!std::isfinite(outcome.loss_sum)) return;
+  GradReadyHook ready;
+  if (sum_ && last) ready = [this](TensorBody& leaf) { sum_->ready(leaf); };
+  backward(loss.loss, 1, ready);
 }
 
 bool Stepper::accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome) {
   for (const auto& streamed : batches) outcome.targets += streamed.batch->targets();
+  if (sum_) {
+    auto targets = static_cast<double>(outcome.targets);
+    options_.together->sum({&targets, 1});
+    outcome.targets = static_cast<int64_t>(targets);
+  }
   const double divisor = static_cast<double>(std::max<int64_t>(outcome.targets, 1));
   nn::Pass pass;
   pass.training = true;
   pass.dropout_key = dropout_key(options_.seed, step);
   task_.parameters().clear_gradients();
+  if (sum_) sum_->begin();
   for (const auto& streamed : batches) {
-    const tasks::BatchLoss loss = task_.loss(*streamed.batch, pass, divisor);
-    outcome.loss_sum += loss.loss_sum;
-    if (!std::isfinite(outcome.loss_sum)) return false;
-    backward(loss.loss);
+    backward_of(streamed, pass, divisor, &streamed == &batches.back(), outcome);
+    if (!std::isfinite(outcome.loss_sum)) break;
   }
   task_.parameters().complete_gradients();
-  return true;
+  if (sum_) {
+    sum_->finish();
+    options_.together->sum({&outcome.loss_sum, 1});
+  }
+  return std::isfinite(outcome.loss_sum);
 }
 
 StepOutcome Stepper::step(int64_t step, const std::vector<tasks::StreamedBatch>& batches) {

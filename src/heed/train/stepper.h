@@ -1,14 +1,19 @@
 // One training step: the gradient of one or more batches, its norm, clipping, and the optimizer's update.
 //
+// Where several processes train together, each has its share of every batch: losses are divided by the targets of all,
+// and gradients summed, so that every process takes the same step.
+//
 // Batches that are accumulated weigh by their targets: every loss is divided by the targets of all of them, so that the
 // step equals that of one batch holding all their examples. A step whose loss or gradient is not finite changes
 // nothing.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "heed/optim/adam.h"
 #include "heed/tasks/training_task.h"
+#include "heed/train/gradient_sum.h"
 #include "heed/train/options.h"
 
 namespace heed::train {
@@ -34,11 +39,14 @@ class Stepper {
 
  private:
   bool accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome);
+  void backward_of(const tasks::StreamedBatch& batch, const nn::Pass& pass, double divisor, bool last,
+                   StepOutcome& outcome);
   void update_ema();
 
   tasks::TrainingTask& task_;
   const TrainOptions& options_;
   optim::Adam adam_;
+  std::optional<GradientSum> sum_;  // nothing: this process trains alone
   Tensor ema_;
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <span>
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
@@ -54,15 +55,20 @@ class Trainer {
         options_(options),
         observer_(observer),
         stop_(stop),
-        folder_(options.output, options.resume),
+        together_(options.together),
+        folder_(options.output, options.resume, is_first()),
         snapshots_(folder_.snapshots()),
         stepper_(task, options_) {}
 
   TrainSummary run();
 
  private:
+  bool is_first() const { return !together_ || together_->is_first(); }
   void begin();
+  void share_start();
   std::optional<EndReason> end() const;
+  std::optional<EndReason> agreed_end() const;
+  std::optional<tasks::ValidationResult> agreed_validation();
   double progress() const;
   void take_step();
   std::vector<tasks::StreamedBatch> take_batches();
@@ -85,6 +91,8 @@ class Trainer {
   const TrainOptions options_;
   TrainObserver& observer_;
   const tasks::StopFlag& stop_;
+  dist::Communicator* const together_;  // nullptr: this process alone
+  bool concluding_ = false;             // what follows the last step is done by the first process alone
   OutputFolder folder_;
   Snapshots snapshots_;
   Stepper stepper_;
@@ -106,21 +114,56 @@ Json Trainer::identity() const {
 void Trainer::begin() {
   StartReport report;
   if (const auto checkpoint = folder_.latest()) {
-    folder_.go_on(identity());
+    if (is_first()) folder_.go_on(identity());
     state_ = restore_training(*checkpoint, task_.parameters(), stepper_);
     saved_ = state_.step;
   } else {
     report.nothing_to_resume = options_.resume;
-    folder_.begin(task_.content(), identity());
+    if (is_first()) folder_.begin(task_.content(), identity());
   }
+  if (together_) share_start();
   if (!state_.snapshots.empty()) oldest_snapshots_.push_back(state_.snapshots.front());
-  records_ = std::make_unique<Records>(folder_.metrics(), folder_.tensorboard(), state_.step);
+  if (is_first()) records_ = std::make_unique<Records>(folder_.metrics(), folder_.tensorboard(), state_.step);
   constexpr size_t kAhead = 3;  // beside those of the step at hand
   stream_ = task_.stream(state_.next, static_cast<size_t>(options_.accumulate) + kAhead);
   report.step = state_.step;
   report.parameters = task_.parameters().count();
   report.batches = task_.batches(state_.next.epoch);
   observer_.started(report);
+}
+
+// All processes begin with the same numbers, or not at all.
+void Trainer::share_start() {
+  const std::string step = together_->broadcast_text(std::to_string(state_.step));
+  check<UsageError>(step == std::to_string(state_.step),
+                    "process {} goes on from step {}, the first one from step {}: do they see the same folder?",
+                    together_->rank(), state_.step, step);
+  const Tensor& values = task_.parameters().values();
+  constexpr int64_t kBlock = int64_t{1} << 26;
+  for (int64_t begin = 0; begin < values.numel(); begin += kBlock) {
+    const auto count = static_cast<size_t>(std::min(kBlock, values.numel() - begin));
+    together_->broadcast(std::as_writable_bytes(std::span(values.data<float>() + begin, count)));
+  }
+  task_.parameters().values_changed();
+}
+
+// The first process's clock, signals and scores decide.
+std::optional<EndReason> Trainer::agreed_end() const {
+  std::optional<EndReason> reason = is_first() ? end() : std::nullopt;
+  if (!together_) return reason;
+  constexpr uint8_t kNone = 0xff;
+  uint8_t code = reason ? static_cast<uint8_t>(*reason) : kNone;
+  together_->broadcast(std::as_writable_bytes(std::span(&code, 1)));
+  if (code == kNone) return std::nullopt;
+  return static_cast<EndReason>(code);
+}
+
+// The first process validates while the others wait.
+std::optional<tasks::ValidationResult> Trainer::agreed_validation() {
+  std::optional<tasks::ValidationResult> result;
+  if (is_first()) result = task_.validate(stop_);
+  if (together_ && !concluding_) together_->barrier();
+  return result;
 }
 
 std::optional<EndReason> Trainer::end() const {
@@ -190,7 +233,7 @@ void Trainer::note_step(const StepOutcome& outcome, const std::vector<tasks::Str
   const double loss = outcome.loss_sum / static_cast<double>(std::max<int64_t>(outcome.targets, 1));
   observer_.stepped({state_.step, batches.back().cursor.epoch, progress(), loss, rate, outcome.gradient_norm,
                      outcome.targets, seconds, !outcome.finite});
-  if (due(options_.log_every) && state_.logged_targets > 0) {
+  if (due(options_.log_every) && state_.logged_targets > 0 && records_) {
     const auto targets = static_cast<double>(state_.logged_targets);
     records_->step({state_.step, batches.back().cursor.epoch, state_.logged_loss / targets, rate, outcome.gradient_norm,
                     targets / state_.logged_seconds, state_.skipped, state_.seconds});
@@ -219,7 +262,7 @@ void Trainer::note_bad_step(const std::vector<tasks::StreamedBatch>& batches) {
 }
 
 void Trainer::snapshot_if_due() {
-  if (options_.average == 0 || !due(options_.snapshot_every)) return;
+  if (options_.average == 0 || !due(options_.snapshot_every) || !is_first()) return;
   if (!state_.snapshots.empty() && state_.snapshots.back() == state_.step) return;
   try {
     snapshots_.write(state_.step, task_.parameters().values());
@@ -245,7 +288,7 @@ bool Trainer::validate_current(bool counts) {
 // True if the model is the best so far. `counts`: towards early stopping.
 bool Trainer::validate(const std::string& weights, bool counts) {
   const auto start = Clock::now();
-  const auto result = task_.validate(stop_);
+  const auto result = agreed_validation();
   tick();
   if (!result) return false;
   if (counts) {
@@ -279,6 +322,10 @@ bool Trainer::keep_model(const std::string& weights) {
 }
 
 bool Trainer::save() {
+  if (!is_first()) {
+    saved_ = state_.step;
+    return true;
+  }
   // Without any validation the latest model is the best known.
   if (!state_.model_score && state_.model_step != state_.step) {
     std::optional<BorrowedValues> borrowed;
@@ -327,7 +374,8 @@ TrainSummary Trainer::summary(EndReason reason, bool saved) const {
 
 // What comes after the last step: a last validation, and the average of the snapshots.
 void Trainer::conclude() {
-  if (state_.finished == state_.step) return;
+  concluding_ = true;
+  if (!is_first() || state_.finished == state_.step) return;
   if (task_.has_validation() && state_.validated != state_.step) validate_current(false);
   try_average();
   if (stop_()) return;  // a resumed run shall do it again
@@ -342,7 +390,7 @@ TrainSummary Trainer::run() {
   for (;;) {
     // First of all: a stop may have kept the step that is resumed from being validated.
     const bool best = validate_if_due();
-    if ((reason = end())) break;
+    if ((reason = agreed_end())) break;
     if (saved_ != state_.step && (due(options_.save_every) || (best && options_.keep_best > 0))) saved = save();
     take_step();
     snapshot_if_due();

@@ -4,6 +4,9 @@
 // unbroken run does. The output folder is a model ready for use all the time: the best so far on the validation data,
 // or without such data the latest that was saved. Saving may fail (a full disk): training goes on, with an error in the
 // log, and the old checkpoint stands.
+//
+// Several processes may train together (TrainOptions::together), each calling train() with the same task and options:
+// the first one alone decides, validates and writes.
 #pragma once
 
 #include "heed/tasks/training_task.h"

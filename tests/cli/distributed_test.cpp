@@ -1,0 +1,216 @@
+// Several processes that train together under mpirun: the losses are those of one process with the larger batch, the
+// training goes on with another number of processes, and a process that dies or fails ends the others.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "cli/run_program.h"
+#include "heed/base/error.h"
+#include "heed/base/files.h"
+#include "heed/base/json.h"
+#include "heed/base/random.h"
+#include "heed/data/line_reader.h"
+#include "shared_files.h"
+
+namespace heed::cli {
+namespace {
+
+using heed::testing::run_heed;
+using heed::testing::run_process;
+using ::testing::HasSubstr;
+
+constexpr const char* kLauncher = "/usr/bin/mpirun";
+
+class Distributed : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(kLauncher)) GTEST_SKIP() << "skipped: no " << kLauncher << " (Debian: openmpi-bin)";
+    if (!std::filesystem::exists(std::filesystem::path(HEED_PROGRAM).parent_path() / "libheed_mpi.so"))
+      GTEST_SKIP() << "skipped: Heed was built without OpenMPI (Debian: libopenmpi-dev)";
+    Random random(3);
+    std::ofstream source(folder_ / "source"), target(folder_ / "target"), labelled(folder_ / "train.tsv");
+    labelled << "text\tlabel\n";
+    for (int i = 0; i < 400; ++i) {
+      std::string a, b;
+      for (uint32_t words = 3 + random.below(7); words > 0; --words) {
+        const uint32_t word = random.below(20);
+        a += fmt::format("{}w{}", a.empty() ? "" : " ", word);
+        b += fmt::format("{}v{}", b.empty() ? "" : " ", word);
+      }
+      source << a << '\n';
+      target << b << '\n';
+      labelled << a << '\t' << (a.find("w1") != std::string::npos ? "yes" : "no") << '\n';
+    }
+  }
+
+  std::string path(const std::string& name) const { return folder_ / name; }
+
+  std::vector<std::string> translation(const std::string& output, int batch_tokens) const {
+    return {"train",
+            "translation",
+            "--source",
+            path("source"),
+            "--target",
+            path("target"),
+            "--vocab-size",
+            "24",
+            "--source-language",
+            "a",
+            "--target-language",
+            "b",
+            "--layers",
+            "1",
+            "--d-model",
+            "32",
+            "--heads",
+            "2",
+            "--ffn",
+            "64",
+            "--dropout",
+            "0.2",
+            "--dtype",
+            "f32",
+            "--batch-tokens",
+            std::to_string(batch_tokens),
+            "--log-every",
+            "1",
+            "--average",
+            "0",
+            "--threads",
+            "1",
+            "--output",
+            path(output)};
+  }
+  std::vector<std::string> classification(const std::string& output, int batch) const {
+    return {"train",
+            "classification",
+            "--train",
+            path("train.tsv"),
+            "--valid-fraction",
+            "0.1",
+            "--layers",
+            "1",
+            "--d-model",
+            "32",
+            "--vocab-size",
+            "80",
+            "--dropout",
+            "0.2",
+            "--dtype",
+            "f32",
+            "--schedule",
+            "constant",
+            "--warmup",
+            "3",
+            "--log-every",
+            "1",
+            "--threads",
+            "1",
+            "--batch-size",
+            std::to_string(batch),
+            "--output",
+            path(output)};
+  }
+
+  static heed::testing::ProgramResult run_together(int processes, std::vector<std::string> arguments,
+                                                   std::vector<std::string> more) {
+    arguments.insert(arguments.begin(), {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n",
+                                         std::to_string(processes), HEED_PROGRAM});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_process(kLauncher, arguments, {.environment = {{"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}}});
+  }
+  static heed::testing::ProgramResult run_alone(std::vector<std::string> arguments, std::vector<std::string> more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_heed(arguments);
+  }
+
+  std::vector<double> losses(const std::string& output) const {
+    std::vector<double> values;
+    data::LineReader reader(path(output + "/metrics.jsonl"));
+    for (std::string line; reader.next(line);) {
+      const Json record = parse_json(line, output);
+      if (record.contains("learning_rate")) values.push_back(record["loss"]);
+    }
+    return values;
+  }
+
+  void expect_near(const std::vector<double>& a, const std::vector<double>& b, size_t count) {
+    ASSERT_EQ(a.size(), count);
+    ASSERT_EQ(b.size(), count);
+    for (size_t i = 0; i < count; ++i) EXPECT_NEAR(a[i], b[i], 1e-5) << "step " << i + 1;
+  }
+
+  heed::testing::TemporaryFolder folder_;
+};
+
+TEST_F(Distributed, TwoProcessesAreOneWithTheDoubledBatch) {
+  const auto two = run_together(2, translation("two", 150), {"--max-steps", "50"});
+  ASSERT_EQ(two.exit_code, 0) << two.error;
+  EXPECT_THAT(two.error, HasSubstr("2 processes"));
+  ASSERT_EQ(run_alone(translation("one", 300), {"--max-steps", "50"}).exit_code, 0);
+  expect_near(losses("two"), losses("one"), 50);
+}
+
+TEST_F(Distributed, GoesOnWithAnotherNumberOfProcesses) {
+  const auto first = run_together(2, classification("parts", 8), {"--max-steps", "20"});
+  ASSERT_EQ(first.exit_code, 0) << first.error;
+  const auto then = run_alone(classification("parts", 16), {"--max-steps", "50", "--resume"});
+  ASSERT_EQ(then.exit_code, 0) << then.error;
+  ASSERT_EQ(run_alone(classification("whole", 16), {"--max-steps", "50"}).exit_code, 0);
+  expect_near(losses("parts"), losses("whole"), 50);
+}
+
+TEST_F(Distributed, ABatchSmallerThanTheProcessesIsShared) {
+  const auto three = run_together(3, classification("three", 1), {"--max-steps", "8"});
+  ASSERT_EQ(three.exit_code, 0) << three.error;
+  ASSERT_EQ(run_alone(classification("one", 3), {"--max-steps", "8"}).exit_code, 0);
+  expect_near(losses("three"), losses("one"), 8);
+}
+
+TEST_F(Distributed, AFailureOfOneEndsAllWithItsMessage) {
+  const auto failed = run_together(2, classification("bad", 8), {"--label-column", "nothing"});
+  EXPECT_EQ(failed.exit_code, 4) << failed.error;
+  EXPECT_THAT(failed.error, HasSubstr("no column is called nothing"));
+}
+
+// The process ids of the training's processes, by what they were started with.
+std::vector<pid_t> processes_with(const std::string& argument) {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    if (line.starts_with(HEED_PROGRAM) && line.find(argument) != std::string::npos) found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+TEST_F(Distributed, ADeadProcessEndsTheOthers) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point killed;
+  std::thread killer([&] {
+    // Once there is a checkpoint.
+    for (int i = 0; i < 600 && !std::filesystem::exists(path("dead/checkpoints/step-000005")); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const auto processes = processes_with(path("dead"));
+    killed = Clock::now();
+    if (!processes.empty()) ::kill(processes.back(), SIGKILL);
+  });
+  const auto result = run_together(2, translation("dead", 150), {"--max-steps", "100000", "--save-every", "5"});
+  const auto ended = Clock::now();
+  killer.join();
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_LT(ended - killed, std::chrono::seconds(10));
+  EXPECT_THAT(result.error, HasSubstr("signal 9"));
+  EXPECT_TRUE(processes_with(path("dead")).empty());
+  const auto resumed = run_together(2, translation("dead", 150), {"--max-steps", "6", "--resume"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
+}
+
+}  // namespace
+}  // namespace heed::cli
