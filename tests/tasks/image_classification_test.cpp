@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 
 #include "heed/base/error.h"
-#include "heed/base/files.h"
 #include "heed/base/threads.h"
 #include "shared_files.h"
 
@@ -122,8 +121,8 @@ TEST(ImageClassification, GreyModels) {
   const auto classifier = ImageClassifier::load(folder / "m");
   const auto pixels = classifier.pixels(data::Image{2, 2, 1, {1, 2, 3, 4}});
   EXPECT_EQ(classifier.scores({pixels})[0].size(), 3u);
-  // A file is always RGB.
-  EXPECT_THROW(classifier.pixels(data::read_image(image("rgb.png"))), DataError);
+  const data::Image colour = data::read_image(image("rgb.png"));
+  EXPECT_EQ(classifier.pixels(colour).values, classifier.pixels(data::as_grey(colour)).values);
 }
 
 TEST(ImageClassification, OneLabelAlone) {
@@ -177,19 +176,6 @@ TEST(ImageClassification, HighestScores) {
   EXPECT_EQ(best[1].label, 1);
   EXPECT_EQ(best[2].label, 2);
   EXPECT_EQ(highest_scores({1}, 5).size(), 1u);
-}
-
-TEST(ImageClassification, FilesOfAFolder) {
-  const TemporaryFolder folder;
-  for (const char* name : {"b.JPG", "a.png", "c.jpeg", "notes.txt"}) write_file_atomically(folder / name, "x");
-  std::filesystem::create_directory(folder / "aa");
-  write_file_atomically(folder / "aa/d.png", "x");
-  EXPECT_EQ(image_files(folder.path()),
-            (std::vector<Path>{folder / "a.png", folder / "aa/d.png", folder / "b.JPG", folder / "c.jpeg"}));
-  EXPECT_EQ(image_files(folder / "notes.txt"), std::vector<Path>{folder / "notes.txt"});
-  EXPECT_THROW(image_files(folder / "absent"), IoError);
-  std::filesystem::create_directory(folder / "empty");
-  EXPECT_THROW(image_files(folder / "empty"), DataError);
 }
 
 }  // namespace

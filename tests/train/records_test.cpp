@@ -20,7 +20,7 @@ TEST(Records, GoToMetricsAndEvents) {
   testing::TemporaryFolder folder;
   {
     Records records(folder / "metrics.jsonl", folder / "tensorboard", 0);
-    records.step({10, 2, 3.5, 1e-3, 0.7, 9000, 1, 60});
+    records.step({10, 2, 3.5, 1e-3, 0.7, 9000, 1, 60, 540000});
     records.validation(10, "current", {{{"loss", 2.5}, {"bleu", 12}}, 12}, true, 61);
     const double infinite = std::numeric_limits<double>::infinity();
     records.validation(10, "average", {{{"perplexity", infinite}}, 12}, false, 62);
@@ -28,7 +28,7 @@ TEST(Records, GoToMetricsAndEvents) {
   const std::string text = read_file(folder / "metrics.jsonl");
   EXPECT_EQ(text,
             "{\"step\":10,\"epoch\":2,\"loss\":3.5,\"learning_rate\":0.001,\"gradient_norm\":0.7,"
-            "\"targets_per_second\":9000.0,\"skipped\":1,\"seconds\":60.0}\n"
+            "\"targets\":540000,\"targets_per_second\":9000.0,\"skipped\":1,\"seconds\":60.0}\n"
             "{\"step\":10,\"weights\":\"current\",\"valid\":{\"loss\":2.5,\"bleu\":12.0},\"best\":true,"
             "\"seconds\":61.0}\n"
             "{\"step\":10,\"weights\":\"average\",\"valid\":{\"perplexity\":null},\"best\":false,\"seconds\":62.0}\n");

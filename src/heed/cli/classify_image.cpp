@@ -5,6 +5,7 @@
 #include "heed/base/json.h"
 #include "heed/base/log.h"
 #include "heed/cli/commands.h"
+#include "heed/data/labelled_images.h"
 #include "heed/data/line_reader.h"
 #include "heed/tasks/image_classification.h"
 
@@ -36,7 +37,7 @@ class Files {
   void add(const Path& path) {
     std::error_code code;
     if (!std::filesystem::is_directory(path, code)) return files_.push_back(path);
-    for (Path& file : tasks::image_files(path)) files_.push_back(std::move(file));
+    for (Path& file : data::image_files(path)) files_.push_back(std::move(file));
   }
 
   std::deque<Path> files_;

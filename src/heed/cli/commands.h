@@ -8,6 +8,7 @@ namespace heed::cli {
 
 int run_train_translation(Command& command);
 int run_train_classification(Command& command);
+int run_train_image_classification(Command& command);
 int run_translate(Command& command);
 int run_summarize(Command& command);
 int run_generate(Command& command);
@@ -15,6 +16,7 @@ int run_perplexity(Command& command);
 int run_score(Command& command);
 int run_evaluate_translation(Command& command);
 int run_evaluate_classification(Command& command);
+int run_evaluate_image_classification(Command& command);
 int run_classify(Command& command);
 int run_tag(Command& command);
 int run_answer(Command& command);
@@ -31,6 +33,7 @@ int run_tokenizer_encode(Command& command);
 int run_tokenizer_decode(Command& command);
 int run_average(Command& command);
 int run_attention(Command& command);
+int run_curves(Command& command);
 int run_convert(Command& command);
 int run_info(Command& command);
 int run_verify(Command& command);

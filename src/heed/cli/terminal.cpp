@@ -32,6 +32,8 @@ const char* escape_code(Style style) {
     case Style::kRed: return "\x1b[31m";
     case Style::kGreen: return "\x1b[32m";
     case Style::kYellow: return "\x1b[33m";
+    case Style::kBlue: return "\x1b[34m";
+    case Style::kMagenta: return "\x1b[35m";
     case Style::kCyan: return "\x1b[36m";
     case Style::kBoldRed: return "\x1b[1;31m";
   }

@@ -20,7 +20,7 @@ int terminal_width(int descriptor, const Environment& environment);
 // Whether to write colours: a live terminal, NO_COLOR unset or empty (https://no-color.org), and the flag not given.
 bool wants_colour(int descriptor, const Environment& environment, bool no_color_flag);
 
-enum class Style { kBold, kDim, kRed, kGreen, kYellow, kCyan, kBoldRed };
+enum class Style { kBold, kDim, kRed, kGreen, kYellow, kBlue, kMagenta, kCyan, kBoldRed };
 
 // `text` within the escape codes of `style`; as it is unless `enabled`.
 std::string paint(std::string_view text, Style style, bool enabled);

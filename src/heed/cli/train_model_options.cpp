@@ -31,7 +31,7 @@ void ModelOptions::add_to(Command& command, const std::string& positions) {
   o.add("ffn", structure_.ffn, "Width inside the feed-forward layers").range(1, 1 << 17).default_text("the family's");
   o.add("dropout", structure_.dropout, "In all places where the family has it")
       .range(0, 0.99)
-      .default_text("0.1, with --init the model's");
+      .default_text(kind_ == models::Kind::kImage ? "0, with --init the model's" : "0.1, with --init the model's");
   if (kind_ == models::Kind::kImage) {
     o.add("patch", structure_.patch, "Side of the squares that images are cut into").range(1, 1024);
     return;

@@ -78,6 +78,19 @@ Image as_rgb(const Image& image) {
   return rgb;
 }
 
+// ITU-R BT.601 in 16 binary digits.
+Image as_grey(const Image& image) {
+  if (image.channels == 1) return image;
+  constexpr uint32_t kRed = 19595, kGreen = 38470, kBlue = 7471, kHalf = 1 << 15;
+  Image grey = blank_image(image.width, image.height, 1);
+  const uint8_t* pixel = image.pixels.data();
+  for (uint8_t& out : grey.pixels) {
+    out = static_cast<uint8_t>((pixel[0] * kRed + pixel[1] * kGreen + pixel[2] * kBlue + kHalf) >> 16);
+    pixel += 3;
+  }
+  return grey;
+}
+
 Image read_image(const std::filesystem::path& file, const ImageLimits& limits) {
   std::error_code code;
   const auto status = std::filesystem::status(file, code);

@@ -51,6 +51,9 @@ Image upright(const Image& image, int orientation);
 // Grey as three equal channels; RGB as it is.
 Image as_rgb(const Image& image);
 
+// RGB as grey by luminance, as Pillow's convert("L"); grey as it is.
+Image as_grey(const Image& image);
+
 // A file decoded and upright, as transformers' load_image gives it. Throws DataError, IoError.
 Image read_image(const std::filesystem::path& file, const ImageLimits& limits = {});
 

@@ -165,8 +165,7 @@ Image ImageProcessor::resized(const Image& image) const {
   return do_center_crop_ ? center_crop(result, crop_height_, crop_width_) : result;
 }
 
-PixelValues ImageProcessor::operator()(const Image& image) const {
-  const Image in = resized(image);
+PixelValues ImageProcessor::values(const Image& in) const {
   const auto channels = static_cast<size_t>(in.channels), area = in.pixels.size() / channels;
   const auto fits = [&](const std::vector<float>& x) { return x.size() == 1 || x.size() == channels; };
   check<DataError>(!do_normalize_ || (fits(mean_) && fits(deviation_)),

@@ -38,9 +38,10 @@ class ImageProcessor {
 
   // An image of three channels, or of one where mean and deviation are single numbers. Throws DataError if the size
   // that follows for it is nothing or too big, or if its channels do not fit.
-  PixelValues operator()(const Image& image) const;
-  // The image as it is before it becomes numbers: resized and cropped.
+  PixelValues operator()(const Image& image) const { return values(resized(image)); }
+  // Its two halves: the image resized and cropped, and that as numbers.
   Image resized(const Image& image) const;
+  PixelValues values(const Image& resized) const;
 
   const Json& config() const { return config_; }  // as read
 

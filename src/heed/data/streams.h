@@ -8,7 +8,7 @@
 
 namespace heed::data {
 
-enum class Stream : uint32_t { kShuffleRows, kShuffleBatches, kSampleSource, kSampleTarget };
+enum class Stream : uint32_t { kShuffleRows, kShuffleBatches, kSampleSource, kSampleTarget, kAugmentation };
 
 // The seed of one kind of draw: heed::Random(stream_seed(seed, stream), …).
 constexpr uint64_t stream_seed(uint64_t seed, Stream stream) {

@@ -88,12 +88,6 @@ void classify_batch(const ImageClassifier& classifier, const ClassifyImagesOptio
   if (end != batch.end()) std::rethrow_exception(end->error);
 }
 
-bool named_as_image(const std::filesystem::path& file) {
-  std::string extension = file.extension().string();
-  for (char& c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 }  // namespace
 
 ImageClassifier ImageClassifier::load(const std::filesystem::path& path) {
@@ -104,9 +98,10 @@ ImageClassifier ImageClassifier::load(const std::filesystem::path& path) {
   return {std::move(model), data::ImageProcessor::read(folder.file(data::ImageProcessor::kFileName))};
 }
 
-data::PixelValues ImageClassifier::pixels(const data::Image& image) const {
+data::Image ImageClassifier::resized(const data::Image& image) const {
   const models::ImageShape want = model->image_shape();
-  data::PixelValues result = processor(want.channels == 3 ? data::as_rgb(image) : image);
+  const data::Image in = want.channels == 3 ? data::as_rgb(image) : want.channels == 1 ? data::as_grey(image) : image;
+  data::Image result = processor.resized(in);
   check<DataError>(result.channels == want.channels && result.height == want.height && result.width == want.width,
                    "preprocessed, the image is [{}, {}, {}] (channels, height, width); the model takes [{}, {}, {}]",
                    result.channels, result.height, result.width, want.channels, want.height, want.width);
@@ -159,24 +154,6 @@ ClassifyImagesReport classify_images(const ImageClassifier& classifier, const Cl
     });
     classify_batch(classifier, options, std::move(batch), report, write);
   }
-}
-
-std::vector<std::filesystem::path> image_files(const std::filesystem::path& path) {
-  std::error_code code;
-  if (!std::filesystem::is_directory(path, code)) {
-    check<IoError>(std::filesystem::exists(path, code), "{}: no such file or folder", path.string());
-    return {path};
-  }
-  std::vector<std::filesystem::path> files;
-  for (auto it = std::filesystem::recursive_directory_iterator(path, code);
-       !code && it != std::filesystem::recursive_directory_iterator(); it.increment(code)) {
-    std::error_code ignored;
-    if (it->is_regular_file(ignored) && named_as_image(it->path())) files.push_back(it->path());
-  }
-  check<IoError>(!code, "{}: {}", path.string(), code.message());
-  check<DataError>(!files.empty(), "{}: the folder has no .jpg, .jpeg or .png file", path.string());
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 }  // namespace heed::tasks

@@ -24,9 +24,11 @@ struct ImageClassifier {
   // processor's loaders throw, and ConfigError if the model has no classification head.
   static ImageClassifier load(const std::filesystem::path& folder);
 
-  // What the model is fed of an image: grey or RGB as the model wants it, preprocessed. Throws DataError if the
-  // processor's output is not of the model's shape.
-  data::PixelValues pixels(const data::Image& image) const;
+  // The image as the model sees it before it becomes numbers: grey or RGB as the model wants it, resized and cropped.
+  // Throws DataError if that is not of the model's shape.
+  data::Image resized(const data::Image& image) const;
+  // What the model is fed of an image.
+  data::PixelValues pixels(const data::Image& image) const { return processor.values(resized(image)); }
   // A score for each label, of each image that pixels() gave. One of several labels: probabilities, which sum to 1;
   // several labels: the probability of each; regression: the numbers themselves.
   std::vector<std::vector<float>> scores(const std::vector<data::PixelValues>& images) const;
@@ -61,9 +63,5 @@ struct ClassifyImagesReport {
 ClassifyImagesReport classify_images(const ImageClassifier& classifier, const ClassifyImagesOptions& options,
                                      const std::function<std::optional<std::filesystem::path>()>& next_file,
                                      const std::function<void(ImageLabels&&)>& write);
-
-// The path itself if it is a file; the JPEG and PNG files (by their names) in it and in the folders in it, sorted, if
-// it is a folder. Throws IoError if it is neither, DataError if the folder has none.
-std::vector<std::filesystem::path> image_files(const std::filesystem::path& path);
 
 }  // namespace heed::tasks

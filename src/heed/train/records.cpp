@@ -30,6 +30,7 @@ void Records::step(const StepRecord& r) {
                   {"loss", r.loss},
                   {"learning_rate", r.learning_rate},
                   {"gradient_norm", r.gradient_norm},
+                  {"targets", r.targets},
                   {"targets_per_second", r.targets_per_second},
                   {"skipped", r.skipped},
                   {"seconds", r.seconds}});

@@ -22,6 +22,7 @@ struct StepRecord {
   double targets_per_second = 0;
   int64_t skipped = 0;  // of the whole training
   double seconds = 0;   // of the whole training
+  int64_t targets = 0;  // of the whole training
 };
 
 class Records {

@@ -236,7 +236,7 @@ void Trainer::note_step(const StepOutcome& outcome, const std::vector<tasks::Str
   if (due(options_.log_every) && state_.logged_targets > 0 && records_) {
     const auto targets = static_cast<double>(state_.logged_targets);
     records_->step({state_.step, batches.back().cursor.epoch, state_.logged_loss / targets, rate, outcome.gradient_norm,
-                    targets / state_.logged_seconds, state_.skipped, state_.seconds});
+                    targets / state_.logged_seconds, state_.skipped, state_.seconds, state_.targets});
     state_.logged_loss = state_.logged_seconds = 0;
     state_.logged_targets = 0;
   }

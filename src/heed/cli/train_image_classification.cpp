@@ -1,0 +1,95 @@
+// heed train image-classification: from labelled images to a classifier.
+#include "heed/cli/commands.h"
+#include "heed/cli/files.h"
+#include "heed/cli/image_options.h"
+#include "heed/cli/train_command.h"
+#include "heed/cli/train_model_options.h"
+#include "heed/tasks/image_classification_training.h"
+
+namespace heed::cli {
+namespace {
+
+train::Recipe recipe_of(bool fine_tuning) {
+  train::Recipe recipe = fine_tuning ? train::epoch_recipe(2e-4, 10, 64) : train::epoch_recipe(1e-3, 30, 128);
+  recipe.train.schedule.kind = optim::ScheduleKind::kCosine;
+  recipe.train.adam.weight_decay = 0.05f;
+  recipe.warmup_share = 0.05;
+  return recipe;
+}
+
+models::NewModel usual_sizes() {
+  models::NewModel sizes;
+  sizes.layers = 6;
+  sizes.d_model = 128;
+  return sizes;
+}
+
+}  // namespace
+
+int run_train_image_classification(Command& command) {
+  tasks::ImageClassificationTrainingOptions task;
+  ModelOptions model(models::Kind::kImage, usual_sizes());
+  TrainingOptions training;
+  std::filesystem::path label_names;
+  std::string augment = "crop";
+  std::optional<int> batch_size;
+  command.about(
+      "Trains a classifier on labelled images and writes an ordinary model folder, which holds the best model so far "
+      "at "
+      "any time. The images are a folder with a folder for each label, a table (.csv, .tsv, .jsonl) of paths and "
+      "labels, or an IDX file such as MNIST's with its labels beside it.");
+  command.example("heed train image-classification --train photos/ --valid-fraction 0.1 --output model/",
+                  "from scratch; photos/cat/1.jpg is a cat");
+  command.example(
+      "heed train image-classification --train train-images-idx3-ubyte.gz --valid-fraction 0.1 "
+      "--augment crop,flip --output model/",
+      "MNIST and its successors");
+  command.example("heed train image-classification --init vit/ --train train.csv --valid dev.csv --output model/",
+                  "a new head on a pretrained body");
+  Options& o = command.options();
+  o.section("Images");
+  o.add("train", task.train, fmt::format("Images to train on: {}", kImageForms)).required();
+  o.add("valid", task.valid, "Held-out ones");
+  o.add("valid-fraction", task.valid_fraction,
+        "Without --valid: hold out this share of --train, from its end (of a folder: at random)")
+      .range(0, 0.9);
+  add_image_columns(o, task.columns);
+  o.add("label-names", label_names, "File of the labels' names, one a line, in the order of the classes")
+      .default_text("the labels that occur");
+  o.add("max-examples", task.max_examples, "Train on so many; 0: all");
+  o.add("image-size", task.image_size, "Side that images are resized to")
+      .range(0, 1 << 14)
+      .default_text("an IDX file's; else 64; with --init the model's");
+  o.add_choice<int>("channels", task.channels, {{"auto", 0}, {"grey", 1}, {"colour", 3}},
+                    "What a new model sees; auto: grey for IDX files");
+  o.add("augment", augment,
+        "Random changes in each epoch: none, or some of crop,flip,erase,mixup (crop=PIXELS, "
+        "erase=HOW OFTEN, mixup=ALPHA)");
+  o.add("memory-budget", task.memory_budget, "Bytes of pixels to keep; more are read again for each batch");
+  model.add_to(command);
+  o.section("Loss and batches");
+  o.add("batch-size", batch_size, "Images of a batch").range(1, 1 << 20).default_text("128, with --init 64");
+  o.add("label-smoothing", task.label_smoothing, "Of the loss").range(0, 0.99);
+  training.add_to(command);
+  command.use_threads();
+  command.use_seed();
+  command.use_json();
+  command.parse();
+
+  for (const char* name : {"image-size", "channels"})
+    check<UsageError>(!model.is_fine_tuning() || !o.given(name), "--{} cannot be chosen with --init: the model has it",
+                      name);
+  const train::Recipe recipe = recipe_of(model.is_fine_tuning());
+  task.augmentation = data::augmentation_from_text(augment);
+  if (!label_names.empty()) task.label_names = read_lines(label_names);
+  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
+  task.seed = command.common().seed;
+  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
+    task.start = model.resolve(command, resume);
+    auto made = std::make_unique<tasks::ImageClassificationTraining>(task);
+    std::string report = made->report();
+    return MadeTask{std::move(made), std::move(report)};
+  });
+}
+
+}  // namespace heed::cli
