@@ -88,7 +88,7 @@ int run_train_image_classification(Command& command) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::ImageClassificationTraining>(task);
     std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report)};
+    return MadeTask{std::move(made), std::move(report), "images"};
   });
 }
 
