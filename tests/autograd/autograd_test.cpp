@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "heed/autograd/gradient_check.h"
 #include "heed/ops/ops.h"
 
@@ -76,6 +78,47 @@ TEST(GradientCheck, FindsAWrongGradient) {
     return y;
   };
   EXPECT_GT(check_gradients(wrong, {Tensor::full({1}, 1)}).largest_error, 0.3);
+}
+
+// x -> w x, squared, with w a leaf that only f knows.
+Tensor squared_product(const Tensor& x, const Tensor& w) {
+  const Tensor y = ops::multiply(x, w);
+  return ops::multiply(y, y);
+}
+
+TEST(Checkpointed, GivesTheGradientsOfThePlainFunction) {
+  std::vector<std::vector<float>> found;
+  for (const bool checkpoint : {false, true}) {
+    const Tensor x = leaf({1, 2}), w = leaf({3, 4});
+    const auto f = [w](const std::vector<Tensor>& in) { return squared_product(in[0], w); };
+    const Tensor h = ops::scale(x, 2);
+    const Tensor y = checkpoint ? checkpointed({h}, f) : f({h});
+    std::vector<TensorBody*> ready;
+    backward(ops::sum(ops::add(y, h)), 1, [&](TensorBody& b) { ready.push_back(&b); });
+    EXPECT_EQ(std::set(ready.begin(), ready.end()), (std::set{x.body().get(), w.body().get()}));
+    EXPECT_EQ(ready.size(), 2u);
+    found.push_back(x.grad().to_vector<float>());
+    found.push_back(w.grad().to_vector<float>());
+  }
+  EXPECT_EQ(found[0], found[2]);
+  EXPECT_EQ(found[1], found[3]);
+  EXPECT_EQ(found[2], (std::vector<float>{4 * 2 * 9 * 1 + 2, 4 * 2 * 16 * 2 + 2}));
+}
+
+TEST(Checkpointed, InputsMayNeedNoGradient) {
+  const Tensor x = Tensor::full({1, 2}, 2), w = leaf({3, 4});
+  backward(ops::sum(checkpointed({x}, [w](const std::vector<Tensor>& in) { return squared_product(in[0], w); })));
+  EXPECT_EQ(w.grad().to_vector<float>(), (std::vector<float>{24, 32}));
+}
+
+TEST(Checkpointed, NestsAndAccumulates) {
+  const Tensor w = leaf({3, 4});
+  const auto f = [w](const std::vector<Tensor>& in) { return ops::multiply(in[0], w); };
+  const auto twice = [f](const std::vector<Tensor>& in) { return checkpointed({checkpointed(in, f)}, f); };
+  const Tensor x = leaf({1, 2});
+  backward(ops::sum(ops::add(checkpointed({x}, twice), x)));  // w^2 x + x
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{10, 17}));
+  EXPECT_EQ(w.grad().to_vector<float>(), (std::vector<float>{6, 16}));
 }
 
 }  // namespace

@@ -32,6 +32,14 @@ TEST(Conll, ColumnsByBlanks) {
   EXPECT_EQ(text.sentences[0], (TaggedSentence{{"EU", "rejects"}, {"I-ORG", "O"}, 3}));
   EXPECT_EQ(text.sentences[1], (TaggedSentence{{"Peter"}, {"I-PER"}, 7}));
   EXPECT_THAT(text.where(0, 1), EndsWith("t.conll:4"));
+  EXPECT_THAT(text.documents, ElementsAre(0));
+}
+
+TEST(Conll, DocumentsAreMarked) {
+  const std::string mark = "-DOCSTART- O\n\n";
+  EXPECT_THAT(read(mark + "a O\n\nb O\n" + mark + mark + "c O\n").documents, ElementsAre(0, 2));
+  EXPECT_THAT(read("a O\n\nb O\n").documents, ElementsAre());
+  EXPECT_THAT(read("a O\n" + mark + "b O\n" + mark).documents, ElementsAre(1));
 }
 
 TEST(Conll, ColumnsByTab) {
@@ -105,7 +113,8 @@ TEST(TagScheme, BecomesBio) {
             (Tags{"B-A", "I-A", "I-A", "B-A", "B-A", "I-A", "B-A"}));
   const Tags bio = {"O", "B-A-1", "I-A-1", "B-A-1", "B-C", "O"};
   EXPECT_EQ(to_bio(bio), bio);
-  TaggedText plain{"", {{{"a", "b"}, {"B-A", "NN"}, 1}}};
+  TaggedText plain;
+  plain.sentences.push_back({{"a", "b"}, {"B-A", "NN"}, 1});
   EXPECT_EQ(convert_to_bio(plain), TagScheme::kPlain);
   EXPECT_EQ(plain.sentences[0].tags, (Tags{"B-A", "NN"}));
 }

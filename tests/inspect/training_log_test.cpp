@@ -41,8 +41,8 @@ TEST(TrainingLog, ReadsWhatATrainingWrites) {
                   .loss = std::nan(""),
                   .learning_rate = 0.5,
                   .targets_per_second = 3,
-                  .targets = 77,
-                  .seconds = 2});
+                  .seconds = 2,
+                  .targets = 77});
     records.validation(10, "average", {{{"bleu", 30.5}}, 30.5}, true, 2.5);
   }
   const TrainingLog log = read_training_log(folder / "run");

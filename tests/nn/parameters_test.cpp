@@ -52,6 +52,33 @@ TEST(ParameterStore, MatricesAloneAreComputedInBf16) {
   EXPECT_THROW(store.compute_in(DType::kF16), Error);
 }
 
+TEST(ParameterStore, FrozenLeavesGetNoGradientAndOthersTheirRate) {
+  ParameterStore store;
+  const Tensor a = store.create({"a"}, {1, 16}), joint = store.create({"q", "k"}, {2, 16});
+  const Tensor b = store.create({"b"}, {1, 16}), c = store.create({"c"}, {1, 3});
+  store.flatten();
+  const auto parts = [&] {
+    std::vector<std::vector<double>> all;
+    for (const auto& [begin, count, factor] : store.rates())
+      all.push_back({static_cast<double>(begin), static_cast<double>(count), factor});
+    return all;
+  };
+  EXPECT_EQ(parts(), (std::vector<std::vector<double>>{{0, 80, 1}}));
+  store.set_rates([](const std::string& name) { return name == "a" ? 0.0 : name == "c" ? 0.25 : 0.5; });
+  EXPECT_EQ(parts(), (std::vector<std::vector<double>>{{16, 48, 0.5}, {64, 16, 0.25}}));
+  EXPECT_FALSE(a.requires_grad());
+  EXPECT_TRUE(joint.requires_grad());
+  for (int64_t i = 0; i < store.values().numel(); ++i) store.values().data<float>()[i] = 1;
+  for (int pass = 0; pass < 2; ++pass) {
+    store.clear_gradients();
+    backward(ops::sum(ops::multiply(a, b)));
+    store.complete_gradients();
+    EXPECT_EQ(b.grad().to_vector<float>(), std::vector<float>(16, 1));
+    for (int64_t i = 0; i < 16; ++i) EXPECT_EQ(store.gradients().data<float>()[i], 0);
+  }
+  EXPECT_THROW(store.set_rates([](const std::string& name) { return name == "q" ? 0.0 : 1.0; }), Error);
+}
+
 TEST(Initialization, IsAPureFunctionOfTheSeed) {
   const auto build = [](uint64_t seed) {
     ParameterStore store;

@@ -5,7 +5,12 @@
 #include <cmath>
 
 #include "heed/base/error.h"
+#include "heed/base/json.h"
+#include "heed/data/token_text.h"
+#include "heed/io/model_folder.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/registry.h"
+#include "shared_files.h"
 
 namespace heed {
 namespace {
@@ -70,6 +75,30 @@ TEST(Perplexity, OfSeveralTexts) {
   EXPECT_EQ(result.tokens, 8 + 29);
   EXPECT_NEAR(result.perplexity(), std::exp(result.nll / 37), 1e-3);
   EXPECT_NEAR(result.bits_per_byte(100), result.nll / std::log(2.0) / 100, 1e-9);
+}
+
+TEST(StreamPerplexity, EqualsTransformersInWindowsOfAnyStride) {
+  const auto folder = testing::source_path("tests/golden/tasks/language_model");
+  const Json golden = read_json(folder / "losses.json");
+  const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder));
+  const auto tokenizer = text::load_tokenizer(folder);
+  const data::TokenStream stream = data::encode_text(data::TextSource({folder / "text.txt"}), *tokenizer, {});
+  std::vector<int32_t> ids;
+  stream.append_to(ids, 0, stream.size());
+  EXPECT_EQ(Json(ids), golden["ids"]);
+  EXPECT_EQ(stream.counts().bytes, golden["bytes"].get<uint64_t>());
+  for (const Json& c : golden["cases"]) {
+    const tasks::PerplexityOptions options{c["window"], c["stride"], 50};
+    const auto found = tasks::stream_perplexity(*model, stream, options).value();
+    EXPECT_EQ(found.tokens, c["tokens"].get<int64_t>());
+    EXPECT_NEAR(found.nll, c["nll"].get<double>(), 2e-3) << c.dump();
+  }
+  const auto usual = tasks::stream_perplexity(*model, stream, {}).value();  // 16 positions, no overlap
+  EXPECT_NEAR(usual.nll, golden["cases"][0]["nll"].get<double>(), 2e-3);
+  EXPECT_FALSE(tasks::stream_perplexity(*model, stream, {.window = 4, .batch_tokens = 4}, [] { return true; }));
+  EXPECT_THROW(tasks::stream_perplexity(*model, stream, {.window = 17}), UsageError);
+  EXPECT_THROW(tasks::stream_perplexity(*model, stream, {.window = 8, .stride = 9}), UsageError);
+  EXPECT_THROW(tasks::stream_perplexity(*model, data::TokenStream(), {}), DataError);
 }
 
 TEST(Perplexity, RefusesWhatDoesNotFit) {

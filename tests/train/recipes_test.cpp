@@ -36,5 +36,19 @@ TEST(Recipes, BaseFollowsThePapersSchedule) {
   for (const int64_t step : {100, 4000, 50000}) EXPECT_NEAR(ours.rate(step) / paper.rate(step), 1, 0.01);
 }
 
+TEST(Recipes, LanguageModelsRiseWithinATwentiethAndFallToATenth) {
+  const Recipe r = language_recipe(1e-3, 10, 32);
+  TrainOptions o = r.train;
+  fit_to_data(o, r, 200, {});
+  EXPECT_EQ(o.max_epochs, 10u);
+  EXPECT_EQ(o.schedule.total, 2000);
+  EXPECT_EQ(o.schedule.warmup, 100);
+  EXPECT_EQ(o.schedule.kind, optim::ScheduleKind::kCosine);
+  EXPECT_EQ(r.floor_share, 0.1);
+  EXPECT_TRUE(o.adam.decoupled);
+  EXPECT_FALSE(o.decay_all);
+  EXPECT_NO_THROW(o.validate());
+}
+
 }  // namespace
 }  // namespace heed::train

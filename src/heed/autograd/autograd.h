@@ -70,6 +70,11 @@ using GradReadyHook = std::function<void(TensorBody& leaf)>;
 // another. Undefined if there is none.
 Tensor take_grad(const Tensor& x);
 
+// f(inputs), of whose inner results nothing is kept: the backward computes f again (Chen et al. 2016, "Training Deep
+// Nets with Sublinear Memory Cost"). Besides leaves, f may use no tensor that needs a gradient but its inputs, and it
+// must give the same result when it is called again, to the bit.
+Tensor checkpointed(const std::vector<Tensor>& inputs, const std::function<Tensor(const std::vector<Tensor>&)>& f);
+
 // Fills the gradients of all leaves that `loss` (one element) depends on, adding to gradients already written (so that
 // several backward passes accumulate); `scale` is d result / d loss. The tape of `loss` is consumed.
 void backward(const Tensor& loss, float scale = 1, const GradReadyHook& ready = {});

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace heed::cli {
 namespace {
 
+constexpr size_t kLargestVocabulary = size_t{1} << 22;
 constexpr std::array kTokenizerKinds{"wordpiece", "byte-bpe", "unigram", "characters"};
 
 bool is_kind(const std::string& text) {
@@ -14,7 +16,7 @@ bool is_kind(const std::string& text) {
 
 }  // namespace
 
-void ModelOptions::add_to(Command& command, const std::string& positions) {
+void ModelOptions::add_to(Command& command, const std::string& positions, const std::string& positions_default) {
   Options& o = command.options();
   family_ = families_.front();
   positions_name_ = positions;
@@ -32,17 +34,23 @@ void ModelOptions::add_to(Command& command, const std::string& positions) {
   o.add("dropout", structure_.dropout, "In all places where the family has it")
       .range(0, 0.99)
       .default_text(kind_ == models::Kind::kImage ? "0, with --init the model's" : "0.1, with --init the model's");
+  o.add("freeze", freeze_, "With --init: embeddings, or how many layers (and the embeddings), stay as they are")
+      .value_name("WHAT");
+  o.add("layer-decay", layer_decay_, "With --init: each layer learns at this share of the rate of the one above it")
+      .range(0.01, 1);
   if (kind_ == models::Kind::kImage) {
     o.add("patch", structure_.patch, "Side of the squares that images are cut into").range(1, 1024);
     return;
   }
   o.add(positions, structure_.positions, "Tokens that a text may have")
       .range(1, 1 << 20)
-      .default_text(std::to_string(structure_.position_count()));
+      .default_text(positions_default.empty() ? std::to_string(structure_.position_count()) : positions_default);
   o.section("Tokenizer");
   o.add("tokenizer", tokenizer_, "Folder of one, or what to train: wordpiece, byte-bpe, unigram, characters")
       .default_text("the family's usual kind");
-  o.add("vocab-size", vocab_size_, "Tokens of a trained one").range(8, 1 << 22);
+  o.add("vocab-size", vocab_size_, "Tokens of a trained one")
+      .range(8, kLargestVocabulary)
+      .default_text(fmt::format("{}; of characters: all", tasks::TokenizerChoice().vocab_size));
   o.add("lowercase", lowercase_, "Word pieces: lower-case text and remove its accents");
 }
 
@@ -56,6 +64,19 @@ void ModelOptions::refuse_with_init(Command& command) const {
     check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
+models::FineTuning ModelOptions::tuning() const {
+  check<UsageError>(!init_.empty() || (freeze_ == "nothing" && layer_decay_ == 1),
+                    "--freeze and --layer-decay are for a model that --init names");
+  models::FineTuning t;
+  t.layer_decay = layer_decay_;
+  t.freeze_embeddings = freeze_ == "embeddings";
+  if (t.freeze_embeddings || freeze_ == "nothing") return t;
+  const auto [end, code] = std::from_chars(freeze_.data(), freeze_.data() + freeze_.size(), t.freeze_layers);
+  check<UsageError>(code == std::errc() && end == freeze_.data() + freeze_.size() && t.freeze_layers >= 0,
+                    "--freeze {}: expected \"embeddings\" or a number of layers", freeze_);
+  return t;
+}
+
 tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem::path& resume) const {
   refuse_with_init(command);
   tasks::ModelStart start;
@@ -63,11 +84,13 @@ tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem:
   start.resume = resume;
   start.family = family_;
   start.structure = structure_;
+  start.tuning = tuning();
   start.seed = command.common().seed;
-  start.tokenizer.vocab_size = vocab_size_;
   start.tokenizer.lowercase = lowercase_;
   if (tokenizer_.empty() || is_kind(tokenizer_)) start.tokenizer.kind = tokenizer_;
   else start.tokenizer.folder = tokenizer_;
+  const size_t usual = tokenizer_ == "characters" ? kLargestVocabulary : start.tokenizer.vocab_size;
+  start.tokenizer.vocab_size = vocab_size_.value_or(usual);
   if (init_.empty()) models::check_sizes(structure_);
   return start;
 }

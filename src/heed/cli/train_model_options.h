@@ -16,8 +16,12 @@ class ModelOptions {
       : kind_(kind), families_(models::families_of(kind)), structure_(std::move(defaults)) {}
 
   // Adds the options to the command. The object must outlive command.parse(). `positions`: the name of the option that
-  // says how many tokens a text may have.
-  void add_to(Command& command, const std::string& positions = "positions");
+  // says how many tokens a text may have; `positions_default`: what help says of its default, if not the family's.
+  void add_to(Command& command, const std::string& positions = "positions", const std::string& positions_default = "");
+  // Before resolve(): the tokens that a text may have, unless the user said.
+  void use_positions(int tokens) {
+    if (!structure_.positions) structure_.positions = tokens;
+  }
   tasks::ModelStart resolve(Command& command, const std::filesystem::path& resume) const;
 
   bool is_fine_tuning() const { return !init_.empty(); }
@@ -25,13 +29,15 @@ class ModelOptions {
 
  private:
   void refuse_with_init(Command& command) const;
+  models::FineTuning tuning() const;
 
   models::Kind kind_;
   std::vector<std::string> families_;
   models::NewModel structure_;
   std::filesystem::path init_;
-  std::string family_, positions_name_, tokenizer_;
-  size_t vocab_size_ = 8000;
+  std::string family_, positions_name_, tokenizer_, freeze_ = "nothing";
+  double layer_decay_ = 1;
+  std::optional<uint64_t> vocab_size_;
   bool lowercase_ = true;
 };
 

@@ -44,12 +44,14 @@ void TrainingOptions::add_optimizer(Options& o) {
       .choices({"inverse-sqrt", "paper", "cosine", "linear", "constant"})
       .default_text(kOfRecipe);
   o.add("warmup", warmup_, "Steps in which the rate rises").range(0, kMost).default_text(kOfRecipe);
-  o.add("min-learning-rate", min_learning_rate_, "Where cosine and linear end").at_least(0);
+  o.add("min-learning-rate", min_learning_rate_, "Where cosine and linear end").at_least(0).default_text(kOfRecipe);
   o.add("beta1", beta1_, "Of Adam").range(0, 0.99999).default_text("0.9");
   o.add("beta2", beta2_, "Of Adam").range(0, 0.99999).default_text(kOfRecipe);
   o.add("epsilon", epsilon_, "Of Adam").range(0, 1).default_text(kOfRecipe);
-  o.add("weight-decay", weight_decay_, "Of all weights").at_least(0).default_text(kOfRecipe);
+  o.add("weight-decay", weight_decay_, "Of matrices").at_least(0).default_text(kOfRecipe);
+  o.add("decay-all", decay_all_, "Weight decay of biases and norms, too");
   o.add("clip-norm", clip_norm_, "Longest gradient; 0: any").at_least(0).default_text("1");
+  o.add("checkpoint-activations", recompute_, "Keep only each layer's input and compute it again: less memory, slower");
   o.add("accumulate", accumulate_, "Batches per step").range(1, 1 << 20);
 }
 
@@ -93,11 +95,12 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   const int64_t default_steps = max_epochs_ > 0 || max_minutes_ > 0 ? 0 : t.max_steps;
   t.max_steps = max_steps_.value_or(default_steps);
   t.accumulate = accumulate_;
+  t.recompute = recompute_;
   if (schedule_) t.schedule.kind = optim::schedule_from_name(*schedule_);
   const bool paper = t.schedule.kind == optim::ScheduleKind::kPaper;
   t.schedule.peak = learning_rate_.value_or(paper ? 1.0 : t.schedule.peak);
   t.schedule.warmup = warmup_.value_or(t.schedule.warmup);
-  t.schedule.floor = min_learning_rate_;
+  t.schedule.floor = min_learning_rate_.value_or(recipe.floor_share * t.schedule.peak);
   t.schedule.total = t.max_steps;
   t.schedule.d_model = d_model;
   if (optimizer_) t.adam.decoupled = *optimizer_ == "adamw";
@@ -105,6 +108,7 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   t.adam.beta2 = beta2_.value_or(t.adam.beta2);
   t.adam.epsilon = epsilon_.value_or(t.adam.epsilon);
   t.adam.weight_decay = weight_decay_.value_or(t.adam.weight_decay);
+  t.decay_all = decay_all_;
   t.clip_norm = clip_norm_.value_or(t.clip_norm);
   t.ema = ema_;
   t.average = average_.value_or(ema_ > 0 ? 0 : t.average);

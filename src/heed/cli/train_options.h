@@ -31,15 +31,16 @@ class TrainingOptions {
   void add_course(Options& o);
 
   std::filesystem::path output_;
-  bool resume_ = false;
+  bool resume_ = false, recompute_ = false;
   std::optional<int64_t> max_steps_, warmup_, valid_every_, save_every_, snapshot_every_;
   uint64_t max_epochs_ = 0;
   double max_minutes_ = 0;
   int patience_ = 0, accumulate_ = 1, keep_last_ = 2, keep_best_ = 1;
   int64_t log_every_ = 10;
   std::optional<int> average_;
-  std::optional<double> learning_rate_, clip_norm_;
-  double min_learning_rate_ = 0, ema_ = 0;
+  std::optional<double> learning_rate_, min_learning_rate_, clip_norm_;
+  double ema_ = 0;
+  bool decay_all_ = false;
   std::optional<std::string> schedule_, optimizer_;
   std::optional<float> beta1_, beta2_, epsilon_, weight_decay_;
   std::string dtype_ = "auto";

@@ -21,7 +21,7 @@
 namespace heed::data {
 
 struct AugmentationOptions {
-  std::optional<int> crop;  // pixels; -1: an eighth of the shorter side
+  std::optional<int> crop{};  // pixels; -1: an eighth of the shorter side
   bool flip = false;
   double erase = 0;  // how often
   double mixup = 0;  // alpha; 0: not mixed

@@ -34,6 +34,7 @@ class ConllLines {
   void take(std::string_view line, uint64_t number) {
     if (is_blank(line) || line.starts_with(kDocumentStart)) {
       is_inside_ = false;
+      begins_document_ = begins_document_ || line.starts_with(kDocumentStart);
       return;
     }
     const std::string where = fmt::format("{}:{}", text_.file, number);
@@ -49,17 +50,23 @@ class ConllLines {
     const std::string_view word = cells[options_.word_column - 1];
     const std::string_view tag = options_.tag_column == 0 ? cells.back() : cells[options_.tag_column - 1];
     check<DataError>(!word.empty() && !tag.empty(), "{}: the {} is empty", where, word.empty() ? "word" : "tag");
-    if (!is_inside_) text_.sentences.push_back({{}, {}, number});
-    is_inside_ = true;
+    if (!is_inside_) begin_sentence(number);
     text_.sentences.back().words.emplace_back(word);
     text_.sentences.back().tags.emplace_back(tag);
   }
 
  private:
+  void begin_sentence(uint64_t number) {
+    if (begins_document_) text_.documents.push_back(text_.sentences.size());
+    text_.sentences.push_back({{}, {}, number});
+    begins_document_ = false;
+    is_inside_ = true;
+  }
+
   TaggedText& text_;
   const ConllOptions& options_;
   size_t columns_ = 0;  // 0: not known yet
-  bool by_tab_ = false, is_inside_ = false;
+  bool by_tab_ = false, is_inside_ = false, begins_document_ = false;
 };
 
 struct Tag {

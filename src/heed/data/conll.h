@@ -2,8 +2,8 @@
 // lines, plain, gzip or zstd; and the schemes in which tags mark entities.
 //
 // A column file has one word a line; its columns are separated by TAB if the first line with words holds one, else by
-// blanks. Lines of nothing but white space end a sentence, lines that begin with -DOCSTART- are left out, all others
-// have as many columns as the first. Text that is not UTF-8 is an error. Pure functions.
+// blanks. Lines of nothing but white space end a sentence, lines that begin with -DOCSTART- begin a document, all
+// others have as many columns as the first. Text that is not UTF-8 is an error. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +24,7 @@ struct TaggedSentence {
 struct TaggedText {
   std::string file;
   std::vector<TaggedSentence> sentences;  // never none
+  std::vector<size_t> documents;          // the sentences that begin one; none if the file does not say
 
   // "train.conll:17": the line of a word of a column file; of a sentence of JSON lines.
   std::string where(size_t sentence, size_t word = 0) const;

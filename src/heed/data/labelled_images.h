@@ -23,7 +23,7 @@ namespace heed::data {
 // The columns of a table. Empty: the first that there is of the usual names (path, file, file_name, image; label,
 // class).
 struct ImageTableOptions {
-  std::string path, label;
+  std::string path{}, label{};
   bool header = true;
 };
 

@@ -8,7 +8,15 @@
 
 namespace heed::data {
 
-enum class Stream : uint32_t { kShuffleRows, kShuffleBatches, kSampleSource, kSampleTarget, kAugmentation };
+enum class Stream : uint32_t {
+  kShuffleRows,
+  kShuffleBatches,
+  kSampleSource,
+  kSampleTarget,
+  kAugmentation,
+  kShiftBlocks,
+  kNoise
+};
 
 // The seed of one kind of draw: heed::Random(stream_seed(seed, stream), …).
 constexpr uint64_t stream_seed(uint64_t seed, Stream stream) {

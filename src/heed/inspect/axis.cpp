@@ -14,7 +14,7 @@ int decimals_of(double step) { return std::max(0, static_cast<int>(-std::floor(s
 
 std::string with_commas(std::string digits) {
   const size_t end = std::min(digits.find('.'), digits.size()), begin = digits.starts_with('-') ? 1 : 0;
-  for (size_t at = end; at > begin + 3;) digits.insert(at -= 3, ",");
+  for (size_t at = end; at > begin + 3;) digits.insert(at -= 3, 1, ',');
   return digits;
 }
 

@@ -19,8 +19,8 @@ struct CurveOptions {
   bool log_x = false, log_y = false;  // log_y: of losses, perplexity and the learning rate
   // Of an exponential mean: how much of it is what came before, in [0, 1); not given: by the number of records. 0:
   // none.
-  std::optional<double> smoothing;
-  std::vector<std::string> show;  // which panels, by key; empty: those of usual_panels()
+  std::optional<double> smoothing{};
+  std::vector<std::string> show{};  // which panels, by key; empty: those of usual_panels()
 };
 
 struct Point {

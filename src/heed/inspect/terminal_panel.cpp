@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "heed/base/error.h"
 #include "heed/base/utf8.h"
 
 namespace heed::inspect {
@@ -167,7 +168,8 @@ std::vector<SpanLine> draw_text_panel(const Panel& drawn, int columns, int rows)
     const auto row = static_cast<size_t>(r);
     SpanLine line{{padded_left(labels[row], widest) + (labels[row].empty() ? " │" : " ┤"), -1}};
     for (Span& span : plot.canvas.row(r)) line.push_back(std::move(span));
-    if (letters[row] >= 0) line.push_back({" " + run_letter(static_cast<size_t>(letters[row])), letters[row]});
+    if (letters[row] >= 0)
+      line.push_back({fmt::format(" {}", run_letter(static_cast<size_t>(letters[row]))), letters[row]});
     lines.push_back(std::move(line));
   }
   std::string axis(widest + 1, ' ');

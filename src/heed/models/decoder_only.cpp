@@ -29,9 +29,11 @@ Tensor DecoderOnly::run(std::span<const int32_t> ids, const ops::TokenRowsPtr& r
   Tensor x = embed(tensor_of(ids), rows, pass);  // [tokens, model]
   for (int i = 0; i < layers(); ++i) {
     note(pass, x);
-    x = block(i, x, {pass, rows, [&](const nn::SelfAttention& attention, const Tensor& h) {
-                       return attend(i, attention, h, rotation);
-                     }});
+    x = nn::layer(pass, {x}, [this, i, pass, rows, attend, rotation](const std::vector<Tensor>& in) {
+      return block(i, in[0], {pass, rows, [&](const nn::SelfAttention& attention, const Tensor& h) {
+                                return attend(i, attention, h, rotation);
+                              }});
+    });
   }
   x = norm_(x);
   note(pass, x);
@@ -44,11 +46,12 @@ Tensor DecoderOnly::run_batch(const TextBatch& batch, const nn::Pass& pass) cons
   const ops::TokenRowsPtr rows = ops::token_rows(batch.ids, batch.examples);
   const ops::SegmentsPtr segments = ops::segments(*rows, *rows);
   if (pass.trace) pass.trace->decoder_attentions.resize(static_cast<size_t>(layers()));
-  return run(batch.ids.ids, rows, lengths_of(batch.ids), pass,
-             [&](int layer, const nn::SelfAttention& attention, const Tensor& x, const ops::Rotation& rotation) {
-               auto* probabilities = pass.trace ? &pass.trace->decoder_attentions[static_cast<size_t>(layer)] : nullptr;
-               return attention(x, pass, segments, probabilities, rotation);
-             });
+  return run(
+      batch.ids.ids, rows, lengths_of(batch.ids), pass,
+      [pass, segments](int layer, const nn::SelfAttention& attention, const Tensor& x, const ops::Rotation& rotation) {
+        auto* probabilities = pass.trace ? &pass.trace->decoder_attentions[static_cast<size_t>(layer)] : nullptr;
+        return attention(x, pass, segments, probabilities, rotation);
+      });
 }
 
 ops::CrossEntropyResult DecoderOnly::loss(const TextBatch& batch, std::span<const int32_t> targets,

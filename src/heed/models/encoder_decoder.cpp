@@ -105,9 +105,11 @@ Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& row
   note(&nn::Trace::encoder_states, pass, x);
   for (const EncoderLayer& layer : encoder_) {
     std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
-    x = layer.self_residual(x, pass, rows,
-                            [&](const Tensor& h) { return layer.self_attention(h, pass, self, attentions); });
-    x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+    x = nn::layer(pass, {x}, [&layer, pass, rows, self, attentions](const std::vector<Tensor>& in) {
+      const Tensor a = layer.self_residual(
+          in[0], pass, rows, [&](const Tensor& h) { return layer.self_attention(h, pass, self, attentions); });
+      return layer.ffn_residual(a, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+    });
     note(&nn::Trace::encoder_states, pass, x);
   }
   return structure_.pre_norm ? encoder_norm_(x) : x;
@@ -121,12 +123,16 @@ Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& row
   for (const DecoderLayer& layer : decoder_) {
     std::vector<Tensor>* self_attentions = next_layer(&nn::Trace::decoder_attentions, pass);
     std::vector<Tensor>* cross_attentions = next_layer(&nn::Trace::cross_attentions, pass);
-    x = layer.self_residual(x, pass, rows,
-                            [&](const Tensor& h) { return layer.self_attention(h, pass, self, self_attentions); });
-    x = layer.cross_residual(x, pass, rows, [&](const Tensor& h) {
-      return layer.cross_attention(h, encoded, pass, cross, cross_attentions);
-    });
-    x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+    x = nn::layer(pass, {x, encoded},
+                  [&layer, pass, rows, self, cross, self_attentions, cross_attentions](const std::vector<Tensor>& in) {
+                    Tensor a = layer.self_residual(in[0], pass, rows, [&](const Tensor& h) {
+                      return layer.self_attention(h, pass, self, self_attentions);
+                    });
+                    a = layer.cross_residual(a, pass, rows, [&](const Tensor& h) {
+                      return layer.cross_attention(h, in[1], pass, cross, cross_attentions);
+                    });
+                    return layer.ffn_residual(a, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+                  });
     note(&nn::Trace::decoder_states, pass, x);
   }
   return structure_.pre_norm ? decoder_norm_(x) : x;

@@ -10,6 +10,7 @@
 #include "heed/models/gpt2.h"
 #include "heed/models/llama.h"
 #include "heed/models/marian.h"
+#include "heed/models/pretraining.h"
 #include "heed/models/roberta.h"
 #include "heed/models/t5.h"
 #include "heed/models/vit.h"
@@ -30,6 +31,7 @@ struct Family {
   Make make;
   NewConfig new_config = nullptr;  // nullptr: new models are made otherwise (tasks/presets.h)
   const char* tokenizer = "";      // the usual kind
+  bool pretrains_on_spans = false;
   Resolve resolve = [](Json config, const io::ModelFolder&) { return config; };
 };
 
@@ -44,7 +46,7 @@ constexpr Family kFamilies[] = {
     {"llama", Kind::kCausal, make_llama, new_llama, "byte-bpe"},
     {"marian", Kind::kSeq2Seq, make_marian},
     {"roberta", Kind::kEncoder, make_roberta, new_roberta, "wordpiece"},
-    {"t5", Kind::kSeq2Seq, make_t5, new_t5, "unigram", resolve_t5},
+    {"t5", Kind::kSeq2Seq, make_t5, new_t5, "unigram", true, resolve_t5},
     {"vit", Kind::kImage, make_vit, new_vit},
 };
 // clang-format on
@@ -112,6 +114,10 @@ Json new_config(const std::string& name, const NewModel& wanted) {
   return family.new_config(wanted);
 }
 
+bool pretrains_on_spans(const std::string& name) {
+  return family_of(Json{{"model_type", name}}, "--family").pretrains_on_spans;
+}
+
 std::string usual_tokenizer(const std::string& name) {
   return family_of(Json{{"model_type", name}}, "--family").tokenizer;
 }
@@ -149,7 +155,10 @@ WithHead load_with_head(const io::ModelFolder& folder, const NewModel& wanted, u
   const Family& family = family_of(folder.config(), file);
   Json config = folder.config();
   if (family.new_config) {
-    const Json like = family.new_config(wanted);
+    NewModel similar = wanted;
+    const auto pad = config.find("pad_token_id");
+    if (similar.ids.pad < 0 && pad != config.end() && pad->is_number_integer()) similar.ids.pad = pad->get<int32_t>();
+    const Json like = family.new_config(similar);
     config["architectures"] = like.at("architectures");
     if (!wanted.labels.empty()) write_classes(config, wanted.labels, wanted.problem);
     if (wanted.dropout)

@@ -166,9 +166,11 @@ Tensor T5Model::encode(const Ragged& source, const ops::TokenRowsPtr& rows, cons
   for (const T5EncoderBlock& block : encoder_blocks_) {
     note(&nn::Trace::encoder_states, pass, x);
     std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
-    x = block.self_residual(x, pass, rows,
-                            [&](const Tensor& h) { return block.self_attention(h, pass, self, attentions, bias); });
-    x = block.ffn_residual(x, pass, rows, [&](const Tensor& h) { return apply(block.ffn, h, pass, rows); });
+    x = nn::layer(pass, {x, bias}, [&block, pass, rows, self, attentions](const std::vector<Tensor>& in) {
+      const Tensor a = block.self_residual(
+          in[0], pass, rows, [&](const Tensor& h) { return block.self_attention(h, pass, self, attentions, in[1]); });
+      return block.ffn_residual(a, pass, rows, [&](const Tensor& h) { return apply(block.ffn, h, pass, rows); });
+    });
   }
   x = finish(x, encoder_, rows, pass);
   note(&nn::Trace::encoder_states, pass, x);
@@ -187,12 +189,17 @@ Tensor T5Model::decode(const Seq2SeqBatch& batch, const nn::Pass& pass) const {
     note(&nn::Trace::decoder_states, pass, x);
     std::vector<Tensor>* self_attentions = next_layer(&nn::Trace::decoder_attentions, pass);
     std::vector<Tensor>* cross_attentions = next_layer(&nn::Trace::cross_attentions, pass);
-    x = block.self_residual(
-        x, pass, rows, [&](const Tensor& h) { return block.self_attention(h, pass, self, self_attentions, bias); });
-    x = block.cross_residual(x, pass, rows, [&](const Tensor& h) {
-      return block.cross_attention(h, encoded, pass, cross, cross_attentions);
-    });
-    x = block.ffn_residual(x, pass, rows, [&](const Tensor& h) { return apply(block.ffn, h, pass, rows); });
+    x = nn::layer(pass, {x, encoded, bias},
+                  [&block, pass, rows, self, cross, self_attentions, cross_attentions](const std::vector<Tensor>& in) {
+                    Tensor a = block.self_residual(in[0], pass, rows, [&](const Tensor& h) {
+                      return block.self_attention(h, pass, self, self_attentions, in[2]);
+                    });
+                    a = block.cross_residual(a, pass, rows, [&](const Tensor& h) {
+                      return block.cross_attention(h, in[1], pass, cross, cross_attentions);
+                    });
+                    return block.ffn_residual(a, pass, rows,
+                                              [&](const Tensor& h) { return apply(block.ffn, h, pass, rows); });
+                  });
   }
   x = finish(x, decoder_, rows, pass);
   note(&nn::Trace::decoder_states, pass, x);

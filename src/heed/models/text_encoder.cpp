@@ -116,9 +116,11 @@ Tensor TextEncoder::operator()(const TextBatch& batch, const ops::TokenRowsPtr& 
   note(&nn::Trace::encoder_states, pass, x);
   for (const TextEncoderLayer& layer : layers_) {
     std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
-    x = layer.attention_residual(x, pass, rows,
-                                 [&](const Tensor& h) { return layer.attention(h, pass, segments, attentions); });
-    x = layer.ffn_residual(x, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+    x = nn::layer(pass, {x}, [&layer, pass, rows, segments, attentions](const std::vector<Tensor>& in) {
+      const Tensor a = layer.attention_residual(
+          in[0], pass, rows, [&](const Tensor& h) { return layer.attention(h, pass, segments, attentions); });
+      return layer.ffn_residual(a, pass, rows, [&](const Tensor& h) { return layer.ffn(h, pass, rows); });
+    });
     note(&nn::Trace::encoder_states, pass, x);
   }
   return x;

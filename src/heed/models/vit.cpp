@@ -196,9 +196,11 @@ Tensor ViTModel::hidden(const ImageBatch& batch, const nn::Pass& pass) const {
   if (pass.trace) pass.trace->encoder_states.push_back(x);
   for (const ViTLayer& layer : layers_) {
     auto* attentions = pass.trace ? &pass.trace->encoder_attentions.emplace_back() : nullptr;
-    x = layer.attention_residual(x, pass, rows,
-                                 [&](const Tensor& h) { return layer.attention(h, pass, images, attentions); });
-    x = layer.mlp_residual(x, pass, rows, [&](const Tensor& h) { return layer.mlp(h, pass, rows); });
+    x = nn::layer(pass, {x}, [&layer, pass, rows, images, attentions](const std::vector<Tensor>& in) {
+      const Tensor a = layer.attention_residual(
+          in[0], pass, rows, [&](const Tensor& h) { return layer.attention(h, pass, images, attentions); });
+      return layer.mlp_residual(a, pass, rows, [&](const Tensor& h) { return layer.mlp(h, pass, rows); });
+    });
     if (pass.trace) pass.trace->encoder_states.push_back(x);
   }
   return norm_(x);

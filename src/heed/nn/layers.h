@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "heed/autograd/autograd.h"
 #include "heed/nn/parameters.h"
 #include "heed/ops/ops.h"
 
@@ -25,11 +26,18 @@ struct Pass {
   bool training = false;     // whether dropout acts
   uint64_t dropout_key = 0;  // from the run's seed and the epoch
   Trace* trace = nullptr;
+  bool recompute = false;  // layers keep their input alone and are computed again in the backward
 
   ops::DropoutSite dropout(float rate, uint32_t site, const ops::TokenRowsPtr& rows) const {
     return training && rate > 0 ? ops::dropout_site(rate, dropout_key, site, rows) : ops::DropoutSite{};
   }
 };
+
+// A layer's result: f(inputs), computed again in the backward if the pass says so (see checkpointed()).
+template <class F>
+Tensor layer(const Pass& pass, const std::vector<Tensor>& inputs, const F& f) {
+  return pass.recompute && !pass.trace ? checkpointed(inputs, f) : f(inputs);
+}
 
 // What varies among linear maps.
 struct LinearOptions {

@@ -1,7 +1,9 @@
 #include "heed/nn/parameters.h"
 
+#include <unordered_map>
 #include <utility>
 
+#include "heed/base/error.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::nn {
@@ -50,6 +52,34 @@ void ParameterStore::flatten() {
     body.grad = Tensor::on_storage(gradients_.body()->storage, offset, body.shape, DType::kF32).body();
     offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
   }
+  rates_ = {{0, total, 1}};
+}
+
+void ParameterStore::set_rates(const std::function<double(const std::string& name)>& factor_of) {
+  std::unordered_map<const TensorBody*, double> factors;
+  for (const auto& [name, tensor] : named_) {
+    const double factor = factor_of(name);
+    const auto [at, fresh] = factors.emplace(tensor.body().get(), factor);
+    check(fresh || at->second == factor, "{}: learns at {} of the rate, but shares a matrix that learns at {}", name,
+          factor, at->second);
+  }
+  rates_.clear();
+  int64_t begin = 0;
+  for (Tensor& leaf : leaves_) {
+    const double factor = factors.at(leaf.body().get());
+    const int64_t count = padded(leaf.numel());
+    leaf.set_requires_grad(factor > 0);
+    if (factor > 0) {
+      const bool joins =
+          !rates_.empty() && rates_.back().factor == factor && rates_.back().begin + rates_.back().count == begin;
+      if (joins) rates_.back().count += count;
+      else rates_.push_back({begin, count, factor});
+    } else {  // once and for all
+      backend(leaf.device()).fill(Tensor(leaf.body()->grad).view(), 0);
+      leaf.body()->grad_written = true;
+    }
+    begin += count;
+  }
 }
 
 // What lies between the leaves: sums over a whole buffer must not see it.
@@ -69,7 +99,8 @@ int64_t ParameterStore::count() const {
 }
 
 void ParameterStore::clear_gradients() {
-  for (Tensor& leaf : leaves_) leaf.body()->grad_written = false;
+  for (Tensor& leaf : leaves_)
+    if (leaf.requires_grad()) leaf.body()->grad_written = false;
 }
 
 void ParameterStore::complete_gradients() {

@@ -5,6 +5,7 @@
 // leaf may carry several names (query, key and value weights are rows of one joint matrix).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,16 @@ class ParameterStore {
   // Says that values() changed, so that packed weights are made again.
   void values_changed();
 
+  // How quickly leaves learn, each by the factor of its names (which must agree), 1 until this is called. A leaf of
+  // factor 0 is frozen: no gradient of it is computed.
+  void set_rates(const std::function<double(const std::string& name)>& factor_of);
+  // The flat buffers in parts of one factor, in order; what lies between them is frozen.
+  struct RatePart {
+    int64_t begin = 0, count = 0;
+    double factor = 1;
+  };
+  const std::vector<RatePart>& rates() const { return rates_; }
+
  private:
   std::vector<NamedTensor> named_;
   void zero_gaps(const Tensor& flat) const;
@@ -58,6 +69,7 @@ class ParameterStore {
   bool uninitialised_ = false;
   bool gradient_gaps_zeroed_ = false;
   Tensor values_, gradients_;
+  std::vector<RatePart> rates_;
 };
 
 // What building a model needs: where parameters go, where their initial values come from, and the next free dropout

@@ -6,31 +6,12 @@
 #include <numeric>
 
 #include "heed/base/threads.h"
-#include "heed/io/config_reader.h"
-#include "heed/io/model_folder.h"
-#include "heed/models/classification.h"
 #include "heed/tasks/classification.h"
 
 namespace heed::tasks {
 namespace {
 
 constexpr size_t kValidationBatch = 64;
-
-// The labels that the head shall have: those of the model that is gone on with if it knows all that occur, else those
-// that occur.
-std::vector<std::string> choose_labels(const std::filesystem::path& folder, const std::vector<std::string>& occurring) {
-  if (folder.empty()) return occurring;
-  const Json config = io::ModelFolder::open(folder).config();
-  const std::string file = (folder / "config.json").string();
-  const io::ConfigReader reader(config, file);
-  const std::vector<std::string> architectures = reader.strings("architectures");
-  if (architectures.empty() || !architectures.front().ends_with("ForSequenceClassification")) return occurring;
-  const std::vector<std::string> known = models::read_classification(reader, file).labels;
-  const bool knows_all = std::all_of(occurring.begin(), occurring.end(), [&](const std::string& label) {
-    return std::find(known.begin(), known.end(), label) != known.end();
-  });
-  return knows_all ? known : occurring;
-}
 
 // Weights that make every class count as much as any other, their mean over the examples being 1.
 std::vector<float> balancing_weights(const std::vector<int32_t>& classes, size_t labels) {
@@ -73,10 +54,8 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
   wanted.head = models::Head::kSequenceClassification;
   wanted.problem = options_.problem.value_or(guess_problem(train));
   const bool regression = wanted.problem == models::Problem::kRegression;
-  wanted.labels = regression
-                      ? std::vector<std::string>{"value"}
-                      : choose_labels(options_.start.resume.empty() ? options_.start.init : options_.start.resume,
-                                      labels_in(train));
+  wanted.labels =
+      regression ? std::vector<std::string>{"value"} : labels_for(options_.start, wanted.head, labels_in(train));
   check<DataError>(regression || wanted.labels.size() > 1, "{}: all examples have the label \"{}\"",
                    options_.train.string(), wanted.labels.front());
   start(wanted, [&](const auto& piece) {

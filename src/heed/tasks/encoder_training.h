@@ -65,6 +65,7 @@ class EncoderTraining : public TrainingTask {
   // The model as the programs that use it see it.
   EncoderTexts trained() const { return {model_, started_.tokenizer}; }
   const text::Tokenizer& tokenizer() const { return *started_.tokenizer; }
+  const StartedModel& started() const { return started_; }
   const EncoderTrainingOptions& encoder_options() const { return options_; }
 
  private:

@@ -2,10 +2,13 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 #include "heed/base/files.h"
 #include "heed/base/log.h"
+#include "heed/io/config_reader.h"
+#include "heed/models/classification.h"
 #include "heed/models/save.h"
 #include "heed/text/pipeline_tokenizer.h"
 #include "heed/text/tokenizer_trainer.h"
@@ -48,6 +51,14 @@ void use_folder(const fs::path& folder, StartedModel& result) {
   };
 }
 
+void tune(const models::FineTuning& tuning, nn::ParameterStore& parameters) {
+  if (!tuning.changes_anything()) return;
+  models::set_rates(parameters, tuning);
+  int64_t trained = 0;
+  for (const auto& part : parameters.rates()) trained += part.count;
+  log().info("{} of {} parameters are trained", trained, parameters.values().numel());
+}
+
 }  // namespace
 
 io::ModelContent StartedModel::content() const {
@@ -80,13 +91,35 @@ StartedModel start_model(const ModelStart& start, models::NewModel wanted, const
   result.model = std::move(loaded.model);
   result.fresh = std::move(loaded.fresh);
   if (!result.fresh.empty()) log().info("new parameters: {}", fmt::join(result.fresh, ", "));
+  tune(start.tuning, result.model->parameters());
   return result;
+}
+
+std::vector<std::string> labels_for(const ModelStart& start, models::Head head, std::vector<std::string> occurring) {
+  const fs::path& folder = start.resume.empty() ? start.init : start.resume;
+  if (folder.empty()) return occurring;
+  const Json config = io::ModelFolder::open(folder).config();
+  const std::string file = (folder / "config.json").string();
+  const io::ConfigReader reader(config, file);
+  const std::vector<std::string> architectures = reader.strings("architectures");
+  const char* const kind =
+      head == models::Head::kTokenClassification ? "ForTokenClassification" : "ForSequenceClassification";
+  if (architectures.empty() || !architectures.front().ends_with(kind)) return occurring;
+  std::vector<std::string> known = models::read_classification(reader, file).labels;
+  const bool knows_all = std::ranges::all_of(
+      occurring, [&](const std::string& label) { return std::ranges::find(known, label) != known.end(); });
+  return knows_all ? known : occurring;
 }
 
 Json identity_of(const ModelStart& start) {
   const auto path = [](const fs::path& p) { return p.empty() ? "" : fs::absolute(p).lexically_normal().string(); };
   Json json{{"init", path(start.init)}, {"tokenizer", path(start.tokenizer.folder)}};
-  if (!start.init.empty()) return json;
+  if (!start.init.empty()) {
+    const models::FineTuning& t = start.tuning;
+    json["freeze"] = t.freeze_layers > 0 ? Json(t.freeze_layers) : Json(t.freeze_embeddings ? "embeddings" : "nothing");
+    json["layer-decay"] = t.layer_decay;
+    return json;
+  }
   const models::NewModel& m = start.structure;
   json["family"] = start.family;
   json["layers"] = m.layers;

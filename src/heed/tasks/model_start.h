@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "heed/models/parameter_place.h"
 #include "heed/models/registry.h"
 #include "heed/text/tokenizer.h"
 
@@ -29,7 +30,8 @@ struct ModelStart {
   std::string family;            // of a new model
   models::NewModel structure;    // of a new model; of `init` the dropout alone
   TokenizerChoice tokenizer;
-  uint64_t seed = 1;  // of initial values
+  models::FineTuning tuning;  // of `init`
+  uint64_t seed = 1;          // of initial values
 };
 
 // The text that a tokenizer is trained on, piece by piece; what ends a line is part of the piece if it shall have a
@@ -51,7 +53,11 @@ struct StartedModel {
 // throw, and UsageError if the tokenizer has ids that the model has not.
 StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text);
 
-// The same where the task knows the kind of its model. Throws ConfigError if the folder holds another.
+// The labels that a head shall have: those of the model that is begun with, if it has such a head and knows all that
+// occur, else those that occur.
+std::vector<std::string> labels_for(const ModelStart& start, models::Head head, std::vector<std::string> occurring);
+
+// start_model()'s where the task knows the kind of its model. Throws ConfigError if the folder holds another.
 template <class Interface>
 std::shared_ptr<Interface> model_as(const StartedModel& started) {
   auto model = std::dynamic_pointer_cast<Interface>(started.model);

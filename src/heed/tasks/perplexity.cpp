@@ -55,4 +55,36 @@ Perplexity perplexity(const models::CausalModel& model, std::span<const std::vec
   return result;
 }
 
+std::optional<Perplexity> stream_perplexity(const models::CausalModel& model, const data::TokenStream& stream,
+                                            const PerplexityOptions& options, const std::function<bool()>& stop) {
+  const int64_t window = options.window > 0 ? options.window : model.max_length();
+  check<UsageError>(window >= 1 && window <= model.max_length(), "window: {} (1 to the model's {} positions)", window,
+                    model.max_length());
+  const int64_t stride = options.stride > 0 ? options.stride : window;
+  check<UsageError>(stride <= window, "stride: {} would leave tokens out between windows of {}", stride, window);
+  const auto places = static_cast<int64_t>(stream.size()) - 1;  // that predict
+  check<DataError>(places >= 1, "perplexity: the text has {} tokens, at least 2 are needed", stream.size());
+  const NoGrad no_grad;
+  Perplexity result;
+  Batch batch;
+  std::vector<int32_t> ids;
+  int64_t predicted = 0;  // places that windows before have seen
+  for (int64_t begin = 0; predicted < places; begin += stride) {
+    const int64_t end = std::min(begin + window, places);
+    if (batch.text.ids.tokens() + end - begin > options.batch_tokens) {
+      if (stop && stop()) return std::nullopt;
+      score(model, batch, result);
+    }
+    ids.clear();
+    stream.append_to(ids, static_cast<uint64_t>(begin), static_cast<uint64_t>(end) + 1);
+    batch.text.ids.append(std::span(ids).first(ids.size() - 1));
+    for (int64_t t = begin; t < end; ++t)
+      batch.targets.push_back(t < predicted ? -100 : ids[static_cast<size_t>(t - begin) + 1]);
+    predicted = end;
+    ++result.windows;
+  }
+  score(model, batch, result);
+  return result;
+}
+
 }  // namespace heed::tasks

@@ -2,9 +2,12 @@
 // it ("Perplexity of fixed-length models").
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "heed/data/token_stream.h"
 #include "heed/models/interface.h"
 
 namespace heed::tasks {
@@ -30,5 +33,11 @@ struct Perplexity {
 // DataError if there is nothing to predict.
 Perplexity perplexity(const models::CausalModel& model, std::span<const std::vector<int32_t>> sequences,
                       const PerplexityOptions& options);
+
+// Of a stream, as training sees it: the tokens of a window go in and the `window` tokens from its second on are
+// predicted, so that every token of the stream but the first is predicted once, whatever the stride; stride 0: a
+// window, so that windows do not overlap. Nothing if `stop` (which may be empty) said so meanwhile. Throws likewise.
+std::optional<Perplexity> stream_perplexity(const models::CausalModel& model, const data::TokenStream& stream,
+                                            const PerplexityOptions& options, const std::function<bool()>& stop = {});
 
 }  // namespace heed::tasks

@@ -100,16 +100,19 @@ QuestionAnswerer QuestionAnswerer::load(const std::filesystem::path& folder) {
   return {EncoderTexts::load(folder, models::Head::kQuestionAnswering)};
 }
 
+std::vector<TextWindow> QuestionAnswerer::windows(const text::TokenizedText& tokens,
+                                                  const AnswerOptions& options) const {
+  const size_t most = std::min(options.most_tokens, static_cast<size_t>(model->max_length()));
+  const auto kept = static_cast<size_t>(std::ranges::count_if(tokens.texts, [](int8_t t) { return t != 1; }));
+  return text_windows(tokens, 1, most, std::min(options.overlap, most > kept ? (most - kept) / 2 : 0));
+}
+
 std::vector<std::vector<Answer>> QuestionAnswerer::answer(const std::vector<Question>& questions,
                                                           const AnswerOptions& options) const {
-  const size_t most = std::min(options.most_tokens, static_cast<size_t>(model->max_length()));
   std::vector<Piece> pieces;
-  for (size_t i = 0; i < questions.size(); ++i) {
-    const auto tokens = tokenizer->tokenize_pair(questions[i].question, questions[i].context);
-    const size_t kept = static_cast<size_t>(std::ranges::count_if(tokens.texts, [](int8_t t) { return t != 1; }));
-    const size_t overlap = std::min(options.overlap, most > kept ? (most - kept) / 2 : 0);
-    for (TextWindow& window : text_windows(tokens, 1, most, overlap)) pieces.push_back({i, std::move(window)});
-  }
+  for (size_t i = 0; i < questions.size(); ++i)
+    for (TextWindow& window : windows(tokenizer->tokenize_pair(questions[i].question, questions[i].context), options))
+      pieces.push_back({i, std::move(window)});
   std::vector<const text::TokenizedText*> pointers;
   for (const Piece& piece : pieces) pointers.push_back(&piece.window.tokens);
   std::vector<Tensor> logits(pieces.size());

@@ -33,6 +33,9 @@ struct Answer {
 struct QuestionAnswerer : EncoderTexts {
   static QuestionAnswerer load(const std::filesystem::path& folder);
 
+  // Question and context, as tokenize_pair() gave them, as windows that fit the model.
+  std::vector<TextWindow> windows(const text::TokenizedText& tokens, const AnswerOptions& options) const;
+
   // The best answers of each question, best first; none if its context is empty and null is no answer.
   std::vector<std::vector<Answer>> answer(const std::vector<Question>& questions, const AnswerOptions& options) const;
 };

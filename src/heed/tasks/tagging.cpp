@@ -7,8 +7,6 @@
 namespace heed::tasks {
 namespace {
 
-using Probabilities = std::vector<std::vector<float>>;  // [tokens][labels]; empty for what the tokenizer added
-
 struct Piece {
   size_t text;
   TextWindow window;
@@ -20,7 +18,7 @@ size_t margin(size_t at, size_t size) { return std::min(at, size - 1 - at); }
 size_t best(const std::vector<float>& p) { return static_cast<size_t>(std::ranges::max_element(p) - p.begin()); }
 
 // The probabilities of a word from those of its tokens [begin, end).
-std::vector<float> of_word(const Probabilities& p, const std::vector<size_t>& tokens, Aggregation aggregation) {
+std::vector<float> of_word(const TagProbabilities& p, const std::vector<size_t>& tokens, Aggregation aggregation) {
   if (aggregation == Aggregation::kAverage) {
     std::vector<float> mean(p[tokens.front()].size());
     for (const size_t t : tokens)
@@ -51,7 +49,7 @@ std::vector<TaggedEntity> join(const std::vector<TaggedWord>& words) {
   return entities;
 }
 
-TaggedText read_tags(const text::TokenizedText& text, const Probabilities& p, const std::vector<std::string>& labels,
+TaggedText read_tags(const text::TokenizedText& text, const TagProbabilities& p, const std::vector<std::string>& labels,
                      Aggregation aggregation) {
   TaggedText result;
   std::vector<size_t> word;
@@ -79,16 +77,15 @@ Tagger Tagger::load(const std::filesystem::path& folder) {
   return {EncoderTexts::load(folder, models::Head::kTokenClassification)};
 }
 
-std::vector<TaggedText> Tagger::tag(const std::vector<text::TokenizedText>& texts, Aggregation aggregation,
-                                    size_t batch_size) const {
-  const auto most = static_cast<size_t>(model->max_length());
+std::vector<TagProbabilities> Tagger::probabilities(const std::vector<const text::TokenizedText*>& texts, size_t most,
+                                                    size_t batch_size) const {
   std::vector<Piece> pieces;
-  std::vector<Probabilities> found(texts.size());
+  std::vector<TagProbabilities> found(texts.size());
   std::vector<std::vector<size_t>> margins(texts.size());
   for (size_t i = 0; i < texts.size(); ++i) {
-    found[i].resize(texts[i].ids.size());
-    margins[i].resize(texts[i].ids.size());
-    for (TextWindow& window : text_windows(texts[i], 0, most, most / 2 - 1)) pieces.push_back({i, std::move(window)});
+    found[i].resize(texts[i]->ids.size());
+    margins[i].resize(texts[i]->ids.size());
+    for (TextWindow& window : text_windows(*texts[i], 0, most, most / 2 - 1)) pieces.push_back({i, std::move(window)});
   }
   std::vector<const text::TokenizedText*> pointers;
   for (const Piece& piece : pieces) pointers.push_back(&piece.window.tokens);
@@ -105,6 +102,14 @@ std::vector<TaggedText> Tagger::tag(const std::vector<text::TokenizedText>& text
       }
     }
   });
+  return found;
+}
+
+std::vector<TaggedText> Tagger::tag(const std::vector<text::TokenizedText>& texts, Aggregation aggregation,
+                                    size_t batch_size) const {
+  std::vector<const text::TokenizedText*> pointers;
+  for (const text::TokenizedText& text : texts) pointers.push_back(&text);
+  const auto found = probabilities(pointers, static_cast<size_t>(model->max_length()), batch_size);
   std::vector<TaggedText> result;
   for (size_t i = 0; i < texts.size(); ++i)
     result.push_back(read_tags(texts[i], found[i], model->labels(), aggregation));

@@ -27,12 +27,18 @@ struct TaggedText {
   std::vector<TaggedEntity> entities;
 };
 
+// Of each token the probability of each label; empty for what the tokenizer added.
+using TagProbabilities = std::vector<std::vector<float>>;
+
 struct Tagger : EncoderTexts {
   static Tagger load(const std::filesystem::path& folder);
 
-  // Texts as tokenize() or tokenize_words() gave them. One that is too long is cut into windows that share half of
-  // their tokens; each token is judged where it has the most text around it. With words that came apart, `characters`
-  // are within their word.
+  // Of each text. One that is longer than `most` tokens is cut into windows that share half of their tokens; each token
+  // is judged where it has the most text around it.
+  std::vector<TagProbabilities> probabilities(const std::vector<const text::TokenizedText*>& texts, size_t most,
+                                              size_t batch_size) const;
+  // Texts as tokenize() or tokenize_words() gave them, read through windows as long as the model's where they are too
+  // long. With words that came apart, `characters` are within their word.
   std::vector<TaggedText> tag(const std::vector<text::TokenizedText>& texts, Aggregation aggregation,
                               size_t batch_size) const;
 };

@@ -52,6 +52,7 @@ Json TrainOptions::identity() const {
                {"beta2", adam.beta2},
                {"epsilon", adam.epsilon},
                {"weight-decay", adam.weight_decay},
+               {"decay-all", decay_all},
                {"clip-norm", clip_norm},
                {"ema", ema}};
   // Trainings begun before there was a choice are in f32 and say nothing.

@@ -26,9 +26,11 @@ struct TrainOptions {
   DType dtype = DType::kF32;  // what the factors of matrix products are rounded to: f32 (not at all) or bf16
   int accumulate = 1;         // batches per step
   optim::Schedule schedule;
-  AdamParams adam;       // betas, epsilon, weight decay and its kind
-  double clip_norm = 0;  // of the gradient; 0: not clipped
-  double ema = 0;        // decay of an exponential moving average that is validated and kept instead; 0: none
+  AdamParams adam;         // betas, epsilon, weight decay and its kind
+  bool decay_all = false;  // weight decay of biases and norms, too, not of matrices alone
+  bool recompute = false;  // layers are computed again in the backward: less memory, a third more work
+  double clip_norm = 0;    // of the gradient; 0: not clipped
+  double ema = 0;          // decay of an exponential moving average that is validated and kept instead; 0: none
 
   // In steps; 0: never (but at the end).
   int64_t valid_every = 250, save_every = 250, snapshot_every = 100;

@@ -71,6 +71,16 @@ Recipe epoch_recipe(double peak, uint64_t epochs, uint32_t batch_size) {
   return recipe;
 }
 
+Recipe language_recipe(double peak, uint64_t epochs, uint32_t batch_size) {
+  Recipe recipe = epoch_recipe(peak, epochs, batch_size);
+  recipe.train.schedule.kind = optim::ScheduleKind::kCosine;
+  recipe.train.adam.beta2 = 0.99f;
+  recipe.train.adam.weight_decay = 0.1f;
+  recipe.warmup_share = 0.05;
+  recipe.floor_share = 0.1;
+  return recipe;
+}
+
 void fit_to_data(TrainOptions& o, const Recipe& recipe, int64_t steps_per_epoch, const Chosen& chosen) {
   if (recipe.epochs == 0) return;
   if (o.max_epochs == 0 && o.max_steps == 0 && o.max_minutes == 0 && o.patience == 0) o.max_epochs = recipe.epochs;

@@ -17,6 +17,7 @@ struct Recipe {
   uint32_t batch_size = 32;
   uint64_t epochs = 0;      // 0: train.max_steps is the end
   double warmup_share = 0;  // of all steps
+  double floor_share = 0;   // where cosine and linear rates end, of the highest rate
 };
 
 // Fills in what depends on how many steps an epoch has: validation and checkpoints after each epoch, the warm-up, and
@@ -34,5 +35,8 @@ Recipe fine_tuning_recipe();
 
 // AdamW with a linear rise and fall, `epochs` long; that of `peak` is the highest rate.
 Recipe epoch_recipe(double peak, uint64_t epochs, uint32_t batch_size);
+
+// Of language models of running text: AdamW, the rate rises within the first 20th and falls as a cosine to a tenth.
+Recipe language_recipe(double peak, uint64_t epochs, uint32_t batch_size);
 
 }  // namespace heed::train

@@ -19,7 +19,7 @@ uint64_t dropout_key(uint64_t seed, int64_t step) {
 }
 
 Stepper::Stepper(tasks::TrainingTask& task, const TrainOptions& options)
-    : task_(task), options_(options), adam_(task.parameters(), options.adam) {
+    : task_(task), options_(options), adam_(task.parameters(), options.adam, options.decay_all) {
   task.parameters().compute_in(options.dtype);
   if (options.together && options.together->world() > 1) sum_.emplace(*options.together, task.parameters());
   if (options.ema > 0) ema_ = task.parameters().values().clone();
@@ -46,6 +46,7 @@ bool Stepper::accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& 
   const double divisor = static_cast<double>(std::max<int64_t>(outcome.targets, 1));
   nn::Pass pass;
   pass.training = true;
+  pass.recompute = options_.recompute;
   pass.dropout_key = dropout_key(options_.seed, step);
   task_.parameters().clear_gradients();
   if (sum_) sum_->begin();

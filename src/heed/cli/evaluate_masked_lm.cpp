@@ -1,0 +1,62 @@
+// heed evaluate masked-lm: how well an encoder fills in hidden tokens.
+#include <cmath>
+
+#include "heed/cli/commands.h"
+#include "heed/cli/running_text_options.h"
+#include "heed/tasks/encoder_texts.h"
+#include "heed/tasks/masked_text.h"
+#include "heed/tasks/training_text.h"
+
+namespace heed::cli {
+
+int run_evaluate_masked_lm(Command& command) {
+  std::filesystem::path folder;
+  std::vector<std::filesystem::path> files;
+  double fraction = 0;
+  data::DocumentOptions documents{.per = data::DocumentsPer::kLine};
+  tasks::MaskedTextOptions options;
+  int max_length = 0;
+  command.about(
+      "Hides tokens of a text, drawn by --seed, and says how well the model fills them in: the loss per hidden token, "
+      "and how many of them are the likeliest. What training reports of held-out text is this with its own seed.");
+  command.example("heed evaluate masked-lm --model model/ --data test.txt --json", "");
+  Options& o = command.options();
+  o.add("model", folder, "Folder of the model").required();
+  o.add("data", files, "Text files (plain, gzip, zstd), or JSON lines (.jsonl); again for more").required();
+  o.add("valid-fraction", fraction, "Take only this share of the text, its end; 0: all of it").range(0, 0.9);
+  add_documents(o, documents);
+  o.add("packed", options.packed, "Lay documents one behind the other");
+  o.add("max-length", max_length, "Tokens of an example; 0: the model's positions").at_least(0);
+  o.add("mask-probability", options.probability, "Share of the tokens that are hidden").range(0.001, 1);
+  o.add("whole-words", options.whole_words, "Hide all tokens of a word, or none");
+  command.use_threads();
+  command.use_seed();
+  command.use_json();
+  command.parse();
+
+  const auto texts = tasks::EncoderTexts::load(folder, models::Head::kMaskedLM);
+  const int positions = texts.model->max_length();
+  check<UsageError>(max_length <= positions, "--max-length is {}; the model has {} positions", max_length, positions);
+  options.max_length = static_cast<uint32_t>(max_length > 0 ? max_length : positions);
+  options.seed = command.common().seed;
+  const tasks::TrainingText text = tasks::training_text(files, {}, fraction, documents);
+  const tasks::MaskedText masked(text.valid ? *text.valid : text.train, *texts.tokenizer, options);
+  const auto score = tasks::masked_score(*texts.model, masked).value();
+  if (command.common().json) {
+    command.output().line(Json{
+        {"loss", score.loss},
+        {"perplexity", std::exp(score.loss)},
+        {"accuracy", score.accuracy},
+        {"masked", score.tokens},
+        {"tokens", masked.stream().size()},
+        {"examples",
+         masked.size()}}.dump());
+  } else {
+    command.output().line(fmt::format("loss {:.4f}  perplexity {:.4f}  accuracy {:.4f}  ({} masked tokens)", score.loss,
+                                      std::exp(score.loss), score.accuracy, score.tokens));
+  }
+  command.output().flush();
+  return kOk;
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,87 @@
+// heed evaluate tagging: how good a tagger is on tagged words.
+#include <algorithm>
+
+#include "heed/base/files.h"
+#include "heed/cli/commands.h"
+#include "heed/cli/tagging_options.h"
+#include "heed/tasks/tagging_training.h"
+
+namespace heed::cli {
+namespace {
+
+// CoNLL lines of word, expected and found tag, as conlleval reads them; a blank in a word would be a column more.
+std::string predictions_text(const data::TaggedText& text, const metrics::TagSequences& found) {
+  std::string lines;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const data::TaggedSentence& sentence = text.sentences[i];
+    for (size_t w = 0; w < sentence.words.size(); ++w) {
+      std::string word = sentence.words[w];
+      std::ranges::replace(word, ' ', '_');
+      lines += fmt::format("{} {} {}\n", word, sentence.tags[w], found[i][w]);
+    }
+    lines += '\n';
+  }
+  return lines;
+}
+
+Json scores_json(const metrics::EntityScore& s) {
+  return {{"precision", s.precision()}, {"recall", s.recall()}, {"f1", s.f1()},
+          {"correct", s.correct},       {"found", s.found},     {"expected", s.expected}};
+}
+
+Json report_json(const tasks::TaggingResult& result, size_t sentences) {
+  Json json = scores_json(result.report.all);
+  json["accuracy"] = result.report.accuracy();
+  json["loss"] = result.loss;
+  json["sentences"] = sentences;
+  json["words"] = result.report.tokens;
+  json["types"] = Json::object();
+  for (const auto& [type, score] : result.report.types) json["types"][type] = scores_json(score);
+  return json;
+}
+
+}  // namespace
+
+int run_evaluate_tagging(Command& command) {
+  std::filesystem::path folder, data, predictions;
+  auto context = tasks::TagContext::kSentence;
+  size_t batch_size = 64;
+  int max_length = 0;
+  command.about(
+      "Tags words whose tags are known and scores the entities as conlleval and seqeval do. Tags by IOB1 are read as "
+      "BIO; an entity is right if its type, its first and its last word are.");
+  command.example("heed evaluate tagging --model model/ --data eng.testb --json", "");
+  command.example("heed evaluate tagging --model model/ --data eng.testb --predictions found.conll",
+                  "word, expected and found tag a line, for conlleval");
+  Options& o = command.options();
+  o.add("model", folder, "Folder of the model").required();
+  o.add("data", data, "Tagged words: CoNLL columns or .jsonl").required();
+  add_tag_context(o, context);
+  o.add("predictions", predictions, "Write words with expected and found tags to this file");
+  o.add("max-length", max_length, "Tokens read at once; 0: the model's positions").range(0, 1 << 20);
+  o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
+  command.use_threads();
+  command.use_json();
+  command.parse();
+
+  const auto tagger = tasks::Tagger::load(folder);
+  const auto most = static_cast<size_t>(tagger.model->max_length());
+  check<UsageError>(static_cast<size_t>(max_length) <= most, "--max-length is {}; the model has {} positions",
+                    max_length, most);
+  const data::TaggedText text = tasks::read_tagged(data, 0);
+  const auto examples = tasks::make_tagging_examples(text, *tagger.tokenizer, tagger.model->labels(), context);
+  const auto result = tasks::evaluate_tagger(tagger, text, examples,
+                                             max_length > 0 ? static_cast<size_t>(max_length) : most, batch_size);
+  if (!predictions.empty()) write_file_atomically(predictions, predictions_text(text, result.tags));
+  if (command.common().json) {
+    command.output().line(report_json(result, text.sentences.size()).dump());
+  } else {
+    std::string scores = result.report.conlleval();
+    scores.pop_back();  // its last line's end
+    command.output().line(scores);
+  }
+  command.output().flush();
+  return kOk;
+}
+
+}  // namespace heed::cli
