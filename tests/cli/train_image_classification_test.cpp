@@ -75,7 +75,7 @@ class TrainImageClassification : public ::testing::Test {
 };
 
 TEST_F(TrainImageClassification, LearnsScoresAndClassifies) {
-  const auto trained = run_heed(training("model", {"--max-epochs", "12", "--augment", "crop=1,flip", "--json"}));
+  const auto trained = run_heed(training("model", {"--max-epochs", "40", "--augment", "crop=1,flip", "--json"}));
   ASSERT_EQ(trained.exit_code, 0) << trained.error;
   EXPECT_THAT(trained.error, HasSubstr("256 images of 12 x 12 grey; 2 labels; 64 held out; augmentation: crop=1,flip"));
   EXPECT_THAT(trained.error, HasSubstr("cosine"));

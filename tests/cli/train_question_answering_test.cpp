@@ -81,7 +81,8 @@ TEST_F(TrainQuestionAnswering, LearnsTwentyQuestionsByHeart) {
   // The answers by id, as the official script reads them, have that score.
   const Json answers = read_json(path("answers.json"));
   double exact = 0;
-  for (const Json& paragraph : questions()["data"][0]["paragraphs"])
+  const Json all = questions();
+  for (const Json& paragraph : all["data"][0]["paragraphs"])
     for (const Json& question : paragraph["qas"]) {
       const std::vector<std::string> expected{question["answers"][0]["text"].get<std::string>()};
       exact += metrics::score_answer(answers[question["id"].get<std::string>()].get<std::string>(), expected).exact;

@@ -48,7 +48,8 @@ TEST_F(Curves, PanelsHoldWhatTheRunsHave) {
 TEST_F(Curves, AcrossStepsMinutesOrTargets) {
   const auto validation_places = [&](Across across) {
     std::vector<double> places;
-    for (const Point& p : make_panels(runs_, {.across = across})[1].curves[0].points) places.push_back(p.x);
+    const auto panels = make_panels(runs_, {.across = across});
+    for (const Point& p : panels[1].curves[0].points) places.push_back(p.x);
     return places;
   };
   EXPECT_THAT(validation_places(Across::kSteps), ElementsAre(50, 100, 150, 200));

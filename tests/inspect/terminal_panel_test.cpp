@@ -28,11 +28,11 @@ Panel panel_of(std::vector<Curve> curves, double high = 10) {
 TEST(TerminalPanel, ALineIsDrawnFromCornerToCorner) {
   const auto lines = text_of(draw_text_panel(panel_of({{.run = 0, .points = {{0, 0}, {10, 10}}}}), 17, 4));
   ASSERT_EQ(lines.size(), 6u);
-  // 24 x 16 points over 12 x 4 characters.
-  EXPECT_EQ(lines[0], "10 ┤         ⢀⡠⠊ A");
-  EXPECT_EQ(lines[1], "   │      ⢀⡠⠊⠁  ");
-  EXPECT_EQ(lines[2], " 5 ┤   ⢀⡠⠊⠁     ");
-  EXPECT_EQ(lines[3], " 0 ┤⡠⠊⠁         ");
+  // 20 x 16 points over 10 x 4 characters.
+  EXPECT_EQ(lines[0], "10 ┤       ⢀⠤⠊ A");
+  EXPECT_EQ(lines[1], "   │     ⡠⠔⠁  ");
+  EXPECT_EQ(lines[2], " 5 ┤  ⢀⠔⠊     ");
+  EXPECT_EQ(lines[3], " 0 ┤⡠⠒⠁       ");
 }
 
 TEST(TerminalPanel, FillsTheWidthAndNoMore) {

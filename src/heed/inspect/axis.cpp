@@ -18,15 +18,10 @@ std::string with_commas(std::string digits) {
   return digits;
 }
 
-// "2e-05" -> "2e-5"
+// 0.00002 -> "2e-5"
 std::string scientific(double value) {
-  std::string text = fmt::format("{:.2g}", value);
-  const size_t e = text.find('e');
-  if (e == std::string::npos) return text;
-  size_t digits = e + 2;
-  while (digits + 1 < text.size() && text[digits] == '0') text.erase(digits, 1);
-  if (text[e + 1] == '+') text.erase(e + 1, 1);
-  return text;
+  const double exponent = std::floor(std::log10(std::abs(value)) + kSlack);
+  return fmt::format("{:.2g}e{:.0f}", value / std::pow(10, exponent), exponent);
 }
 
 }  // namespace
