@@ -122,6 +122,43 @@ TEST_F(TrainTagging, GoesOnAsIfItHadNotStopped) {
   EXPECT_THAT(changed.error, HasSubstr("label-smoothing"));
 }
 
+TEST_F(TrainTagging, AdaptersAreTrainedAndMerged) {
+  ASSERT_EQ(run_heed(training("base", {"--max-steps", "40"})).exit_code, 0);
+  const std::vector<std::string> adapters{
+      "train",          "tagging",     "--init",         path("base"), "--train",         path("train"),
+      "--valid",        path("valid"), "--lora-rank",    "4",          "--lora-alpha",    "8",
+      "--lora-dropout", "0.1",         "--lora-targets", "all",        "--learning-rate", "5e-3",
+      "--max-epochs",   "4",           "--threads",      "1",          "--output",        path("tuned")};
+  const auto trained = run_heed(adapters);
+  ASSERT_EQ(trained.exit_code, 0) << trained.error;
+  EXPECT_THAT(trained.error, HasSubstr("parameters are trained"));
+  const Json config = read_json(path("tuned/adapter/adapter_config.json"));
+  EXPECT_EQ(config["r"], 4);
+  EXPECT_EQ(config["lora_alpha"], 8);
+  EXPECT_EQ(config["base_model_name_or_path"], path("base"));
+  EXPECT_EQ(config["modules_to_save"], Json({"classifier"}));
+  const auto merged =
+      run_heed({"convert", "--model", path("base"), "--adapter", path("tuned/adapter"), "--output", path("merged")});
+  ASSERT_EQ(merged.exit_code, 0) << merged.error;
+  const auto scores = [&](const char* model) {
+    const auto result = run_heed({"evaluate", "tagging", "--model", path(model), "--data", path("valid"), "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    return parse_json(result.output, "output");
+  };
+  EXPECT_EQ(scores("merged")["f1"], scores("tuned")["f1"]);
+  EXPECT_NEAR(scores("merged")["loss"].get<double>(), scores("tuned")["loss"].get<double>(), 1e-5);
+  EXPECT_NE(scores("merged")["loss"], scores("base")["loss"]);
+  // The folder of adapters stands for the model.
+  EXPECT_EQ(scores("tuned/adapter"), scores("merged"));
+  std::filesystem::rename(path("base"), path("moved"));
+  const auto lost = run_heed({"evaluate", "tagging", "--model", path("tuned/adapter"), "--data", path("valid")});
+  EXPECT_EQ(lost.exit_code, 3);
+  EXPECT_THAT(lost.error, HasSubstr("which is no folder here"));
+  const auto without = run_heed(training("without", {"--lora-rank", "4"}));
+  EXPECT_EQ(without.exit_code, 2);
+  EXPECT_THAT(without.error, HasSubstr("--lora-rank is for a model that --init names"));
+}
+
 TEST_F(TrainTagging, NamesWhatIsWrong) {
   const auto fails = [&](const std::string& name, const std::string& text, const std::string& message) {
     const auto result = run_heed(

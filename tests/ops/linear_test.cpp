@@ -57,6 +57,81 @@ TEST(Linear, DropsWhatDropoutOfTheResultDrops) {
   }
 }
 
+// y = act(x w^T + bias + scale x a^T b^T), the adapters on some columns: first those of `first`, then, if there is
+// room, the last one.
+TEST(Linear, AddsWhatAdaptersGive) {
+  for (const auto kind : {Activation::kNone, Activation::kRelu, Activation::kGelu})
+    for (const bool transposed : {false, true})
+      for (const int64_t first : {0, 2}) {
+        constexpr int64_t kRows = 9, kIn = 7, kOut = 10, kRank = 3;
+        const int64_t count = first == 0 ? kOut : 4;
+        const auto weight_of = [=](const std::vector<Tensor>& x) {
+          ops::Weight w(x[1], transposed);
+          std::vector<ops::Adapter> adapters;
+          adapters.push_back({first, count, ops::Weight(x[3]), ops::Weight(x[4]), 0.5f, 0, 0});
+          if (first > 0) adapters.push_back({kOut - 1, 1, ops::Weight(x[3]), ops::Weight(x[5]), 2.0f, 0, 0});
+          w.set_adapters(adapters);
+          return w;
+        };
+        std::vector<Shape> inputs{
+            {kRows, kIn}, transposed ? Shape{kIn, kOut} : Shape{kOut, kIn}, {kOut}, {kRank, kIn}, {count, kRank}};
+        if (first > 0) inputs.push_back({1, kRank});
+        OpCase c{fmt::format("adapters {} {} {}", static_cast<int>(kind), transposed, first), inputs,
+                 [=](const std::vector<Tensor>& x) { return ops::linear(x[0], weight_of(x), x[2], kind); },
+                 [=](const std::vector<Tensor>& x) {
+                   const Tensor y = ops::composed::linear(x[0], ops::Weight(x[1], transposed), x[2], Activation::kNone);
+                   const Tensor low = ops::matmul(x[0], x[3], false, true);
+                   const Tensor part = ops::scale(ops::matmul(low, x[4], false, true), 0.5f);
+                   std::vector<Tensor> parts{part};
+                   if (first > 0) {
+                     const auto zeros = [](int64_t columns) { return Tensor::zeros({kRows, columns}); };
+                     parts = {zeros(first), part, zeros(kOut - 1 - first - count),
+                              ops::scale(ops::matmul(low, x[5], false, true), 2.0f)};
+                   }
+                   const Tensor delta = parts.size() == 1 ? part : ops::concatenate_columns(parts);
+                   const Tensor z = ops::add(y, delta);
+                   return kind == Activation::kNone ? z : ops::activation(z, kind);
+                 },
+                 1e-4};
+        c.smooth = kind != Activation::kRelu;
+        run(c);
+      }
+}
+
+// Inference takes another way to the same numbers, and a row's result does not depend on the others.
+TEST(Linear, AdaptersGiveTheSameWithoutGradients) {
+  const Tensor x = testing::random_tensor({50, 12}, 1), w = testing::random_tensor({20, 12}, 2);
+  ops::Weight weight(w);
+  weight.set_adapters({{4, 8, ops::Weight(testing::random_tensor({3, 12}, 3)),
+                        ops::Weight(testing::random_tensor({8, 3}, 4)), 0.5f, 0.9f, 0}});  // dropout needs rows
+  Tensor all;
+  {
+    const NoGrad no_grad;
+    all = ops::linear(x, weight);
+    for (const int64_t row : {0, 31}) {
+      const Tensor one = ops::linear(x.slice_rows(row, 1), weight);
+      EXPECT_EQ(one.to_vector<float>(), all.slice_rows(row, 1).to_vector<float>());
+    }
+  }
+  Tensor leaf = x.clone();
+  leaf.set_requires_grad(true);
+  testing::expect_near(ops::linear(leaf, weight), all, 1e-5, "the same");
+}
+
+TEST(Linear, AdaptersDropTheirInputsByExample) {
+  const Tensor x = testing::random_tensor({6, 8}, 1);
+  ops::Weight weight(testing::random_tensor({5, 8}, 2)), plain(testing::random_tensor({5, 8}, 2));
+  const ops::Weight a(testing::random_tensor({2, 8}, 3)), b(testing::random_tensor({5, 2}, 4));
+  weight.set_adapters({{0, 5, a, b, 1.5f, 0.4f, 77}});
+  Ragged batch;
+  batch.append(std::vector<int32_t>(6));
+  const ops::TokenRowsPtr rows = ops::token_rows(batch, {9});
+  const Tensor dropped = ops::dropout(x, ops::dropout_site(0.4f, 5, 77, rows));
+  const Tensor expected = ops::add(ops::linear(x, plain), ops::scale(ops::linear(ops::linear(dropped, a), b), 1.5f));
+  testing::expect_near(ops::linear(x, weight, {}, Activation::kNone, {}, {5, rows}), expected, 1e-5, "dropped");
+  EXPECT_NE(ops::linear(x, weight).to_vector<float>(), expected.to_vector<float>());
+}
+
 TEST(Linear, EmptyBatch) {
   const NoGrad no_grad;
   const ops::Weight w(testing::random_tensor({3, 4}, 1));

@@ -314,6 +314,59 @@ TEST_F(TaggingTrainingTest, FineTunesPartOfAModel) {
   EXPECT_EQ(TaggingTraining(o).model().labels(), (std::vector<std::string>{"NAME", "VERB"}));
 }
 
+TEST_F(TaggingTrainingTest, AdaptersLearnAndStandBesideTheMergedModel) {
+  TaggingTraining first(options());
+  run(first, course(folder_ / "base", 20));
+  TaggingTrainingOptions o = options();
+  o.start.init = folder_ / "base";
+  o.start.lora.rank = 4;
+  o.start.lora.targets = {"query", "value", "intermediate"};
+  EXPECT_THAT(reason(o), HasSubstr("no linear map is called that"));
+  o.start.lora.targets = {"query", "value"};
+  TaggingTraining task(o);
+  const double before = task.validate(never)->metrics[0].second;
+  run(task, course(folder_ / "m", 60));
+  EXPECT_LT(task.validate(never)->metrics[0].second, before);
+  // Only the adapters and the head changed.
+  for (const auto& [name, tensor] : first.parameters().named())
+    for (const auto& [other, trained] : task.parameters().named())
+      EXPECT_TRUE(name != other ||
+                  (tensor.to_vector<float>() == trained.to_vector<float>()) == !name.starts_with("classifier."))
+          << name;
+  // The folder is an ordinary model; its adapters on the base give the same.
+  const auto merged = Tagger::load(folder_ / "m");
+  const auto again = models::load_merged(io::ModelFolder::open(folder_ / "base"), folder_ / "m" / "adapter");
+  EXPECT_EQ(merged.model->parameters().count(), first.parameters().count());
+  const auto streamed = task.stream({0, 0}, 1)->next();
+  const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
+  const NoGrad no_grad;
+  const auto a = merged.model->logits(batch.texts, {}).to_vector<float>(),
+             b = dynamic_cast<const models::EncoderModel&>(*again).logits(batch.texts, {}).to_vector<float>(),
+             c = task.model().logits(batch.texts, {}).to_vector<float>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_NEAR(a[i], b[i], 1e-5);
+    ASSERT_NEAR(a[i], c[i], 1e-5);
+  }
+}
+
+TEST_F(TaggingTrainingTest, AdaptersGoOnBitForBit) {
+  TaggingTraining first(options());
+  run(first, course(folder_ / "base", 10));
+  TaggingTrainingOptions o = options();
+  o.start.init = folder_ / "base";
+  o.start.lora.rank = 4;
+  o.start.lora.dropout = 0.2f;
+  TaggingTraining whole(o), part(o);
+  run(whole, course(folder_ / "whole", 30));
+  run(part, course(folder_ / "parts", 17));
+  o.start.resume = folder_ / "parts";
+  TaggingTraining second(o);
+  train::TrainOptions rest = course(folder_ / "parts", 30);
+  rest.resume = true;
+  run(second, rest);
+  EXPECT_EQ(second.parameters().values().to_vector<float>(), whole.parameters().values().to_vector<float>());
+}
+
 TEST_F(TaggingTrainingTest, RefusesWhatCannotBe) {
   const auto with = [&](const std::function<void(TaggingTrainingOptions&)>& change) {
     TaggingTrainingOptions o = options();

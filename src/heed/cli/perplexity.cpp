@@ -61,8 +61,9 @@ int run_perplexity(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder));
-  const auto tokenizer = text::load_tokenizer(folder);
+  const auto opened = io::ModelFolder::open(folder);
+  const auto model = models::load_as<models::CausalModel>(opened);
+  const auto tokenizer = text::load_tokenizer(opened.path());
   Texts texts;
   for (const std::string& file : inputs) texts.read(*tokenizer, file, lines);
   const auto begin = std::chrono::steady_clock::now();

@@ -38,6 +38,12 @@ void ModelOptions::add_to(Command& command, const std::string& positions, const 
       .value_name("WHAT");
   o.add("layer-decay", layer_decay_, "With --init: each layer learns at this share of the rate of the one above it")
       .range(0.01, 1);
+  o.add("lora-rank", lora_.rank, "With --init: train low-rank adapters of this rank instead of the matrices; 0: no")
+      .range(0, 4096);
+  o.add("lora-alpha", lora_.alpha, "Of adapters: what they give is multiplied by alpha / rank").range(0, 1e6);
+  o.add("lora-dropout", lora_.dropout, "On what goes into adapters").range(0, 0.99);
+  o.add("lora-targets", lora_.targets, "Linear maps that get adapters (query, value, …), or all")
+      .default_text("queries and values");
   if (kind_ == models::Kind::kImage) {
     o.add("patch", structure_.patch, "Side of the squares that images are cut into").range(1, 1024);
     return;
@@ -77,6 +83,14 @@ models::FineTuning ModelOptions::tuning() const {
   return t;
 }
 
+models::LoraConfig ModelOptions::lora() const {
+  if (lora_.rank == 0) return {};
+  check<UsageError>(!init_.empty(), "--lora-rank is for a model that --init names");
+  check<UsageError>(freeze_ == "nothing" && layer_decay_ == 1,
+                    "--lora-rank leaves all matrices as they are: --freeze and --layer-decay do not go with it");
+  return lora_;
+}
+
 tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem::path& resume) const {
   refuse_with_init(command);
   tasks::ModelStart start;
@@ -85,6 +99,7 @@ tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem:
   start.family = family_;
   start.structure = structure_;
   start.tuning = tuning();
+  start.lora = lora();
   start.seed = command.common().seed;
   start.tokenizer.lowercase = lowercase_;
   if (tokenizer_.empty() || is_kind(tokenizer_)) start.tokenizer.kind = tokenizer_;

@@ -30,6 +30,7 @@ class ModelOptions {
  private:
   void refuse_with_init(Command& command) const;
   models::FineTuning tuning() const;
+  models::LoraConfig lora() const;
 
   models::Kind kind_;
   std::vector<std::string> families_;
@@ -37,6 +38,7 @@ class ModelOptions {
   std::filesystem::path init_;
   std::string family_, positions_name_, tokenizer_, freeze_ = "nothing";
   double layer_decay_ = 1;
+  models::LoraConfig lora_;
   std::optional<uint64_t> vocab_size_;
   bool lowercase_ = true;
 };

@@ -24,7 +24,7 @@ struct TaggedSentence {
 struct TaggedText {
   std::string file;
   std::vector<TaggedSentence> sentences;  // never none
-  std::vector<size_t> documents;          // the sentences that begin one; none if the file does not say
+  std::vector<size_t> documents{};        // the sentences that begin one; none if the file does not say
 
   // "train.conll:17": the line of a word of a column file; of a sentence of JSON lines.
   std::string where(size_t sentence, size_t word = 0) const;

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kAdapterConfig = "adapter_config.json";
 
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
@@ -79,12 +80,39 @@ ModelFolder ModelFolder::open(const fs::path& folder) {
   check<FormatError>(fs::exists(folder, error), "{}: there is no such model folder", folder.string());
   check<FormatError>(fs::is_directory(folder, error), "{}: is a file; a model is a folder with a config.json",
                      folder.string());
+  if (!model.has_file("config.json") && model.has_file(kAdapterConfig)) return open_base_of(folder);
   check<FormatError>(model.has_file("config.json"), "{}: is no model folder: it has no config.json", folder.string());
   model.config_ = read_object(model.file("config.json"));
   if (model.has_file("generation_config.json"))
     model.generation_config_ = read_object(model.file("generation_config.json"));
   model.open_weights();
   return model;
+}
+
+// The base is a path, from here or from beside the adapters.
+ModelFolder ModelFolder::open_base_of(const fs::path& adapter) {
+  const Json config = read_object(adapter / kAdapterConfig);
+  const auto name = config.find("base_model_name_or_path");
+  check<FormatError>(name != config.end() && name->is_string(), "{}: base_model_name_or_path names no folder",
+                     (adapter / kAdapterConfig).string());
+  const fs::path base = name->get<std::string>();
+  for (const fs::path& place : {base, adapter / ".." / base}) {
+    std::error_code error;
+    if (!fs::is_regular_file(place / "config.json", error)) continue;
+    ModelFolder model = open(place);
+    model.adapter_ = adapter;
+    return model;
+  }
+  fail<FormatError>(
+      "{}: adapters for \"{}\", which is no folder here; \"heed convert --model BASE --adapter {}\" lays "
+      "them on a base that you name",
+      adapter.string(), base.string(), adapter.string());
+}
+
+ModelFolder ModelFolder::without_adapter() const {
+  ModelFolder base = *this;
+  base.adapter_.clear();
+  return base;
 }
 
 void ModelFolder::open_weights() {
@@ -278,6 +306,7 @@ void write_model_folder(const fs::path& target, const ModelContent& content) {
     if (content.generation_config) write_json(folder / "generation_config.json", *content.generation_config);
     write_weights(folder, content);
     if (content.add_files) content.add_files(folder);
+    if (content.add_weights) content.add_weights(folder);
   });
 }
 

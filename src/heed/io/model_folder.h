@@ -5,6 +5,9 @@
 //   model.safetensors                 or model.safetensors.index.json and the shards that it names
 //   anything else                     tokenizer files and the like, found by file()
 //
+// A folder of low-rank adapters as PEFT writes it (adapter_config.json) stands for the model folder that it names as
+// its base: all but adapter() is then the base's.
+//
 // Only plain names inside the folder are opened, and no link that leaves it; the one exception is the hub's cache,
 // whose snapshots/REVISION/ folders link to blobs/ beside them. Immutable once open: many threads may read one.
 #pragma once
@@ -25,10 +28,14 @@ namespace heed::io {
 class ModelFolder {
  public:
   // Repairs an interrupted write first (base/files.h recover_folder). Throws FormatError that names what is missing or
-  // wrong: no folder, no config.json, no weights, weights in another format, shards that do not fit their index.
+  // wrong: no folder, no config.json, no weights, weights in another format, shards that do not fit their index, the
+  // base of adapters that is not there.
   static ModelFolder open(const std::filesystem::path& folder);
 
   const std::filesystem::path& path() const { return path_; }
+  // The folder of adapters that was opened; empty if it was a model's own.
+  const std::filesystem::path& adapter() const { return adapter_; }
+  ModelFolder without_adapter() const;
   const Json& config() const { return config_; }
   const std::optional<Json>& generation_config() const { return generation_config_; }
 
@@ -65,7 +72,9 @@ class ModelFolder {
   const SafeTensors* shard_of(std::string_view name) const;
   const SafeTensors& shard(std::string_view name) const;
 
-  std::filesystem::path path_;
+  static ModelFolder open_base_of(const std::filesystem::path& adapter);
+
+  std::filesystem::path path_, adapter_;
   Json config_;
   std::optional<Json> generation_config_;
   std::vector<SafeTensors> shards_;
@@ -79,6 +88,8 @@ struct ModelContent {
   std::vector<NamedView> tensors;
   // Writes whatever else belongs in it (tokenizer files) into the given folder; may be empty.
   std::function<void(const std::filesystem::path& folder)> add_files;
+  // Writes what else changes with the weights (adapters); may be empty.
+  std::function<void(const std::filesystem::path& folder)> add_weights;
   // Of tensors in one file; more are written as shards with an index. A tensor is never split.
   uint64_t max_shard_bytes = kMaxShardBytes;
 };

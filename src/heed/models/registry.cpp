@@ -9,6 +9,7 @@
 #include "heed/models/distilbert.h"
 #include "heed/models/gpt2.h"
 #include "heed/models/llama.h"
+#include "heed/models/lora.h"
 #include "heed/models/marian.h"
 #include "heed/models/pretraining.h"
 #include "heed/models/roberta.h"
@@ -127,6 +128,7 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& file, s
 }
 
 std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
+  if (!folder.adapter().empty()) return load_merged(folder.without_adapter(), folder.adapter());
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
   Json config = family.resolve(folder.config(), folder);
@@ -151,6 +153,9 @@ std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
 }
 
 WithHead load_with_head(const io::ModelFolder& folder, const NewModel& wanted, uint64_t seed) {
+  check<UsageError>(folder.adapter().empty(),
+                    "{}: holds adapters; merge them first: heed convert --model {} --adapter {}",
+                    folder.adapter().string(), folder.path().string(), folder.adapter().string());
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
   Json config = folder.config();

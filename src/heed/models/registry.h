@@ -34,7 +34,8 @@ std::string usual_tokenizer(const std::string& family);
 // the key if model_type is none that Heed knows or a value is not supported.
 std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed);
 
-// The model in `folder`, ready for use. Throws ConfigError, and FormatError naming missing or unexpected tensors.
+// The model in `folder`, adapters merged, ready for use. Throws ConfigError, and FormatError naming missing or
+// unexpected tensors.
 std::unique_ptr<Model> load_model(const io::ModelFolder& folder);
 
 // The model in `folder` with the head that `wanted` names (and, if wanted.dropout is given, other rates of dropout):

@@ -55,6 +55,27 @@ void collect(const Tensor& q, const Tensor& k, const ops::SegmentsPtr& segments,
     }
 }
 
+// For a weight whose adapters drop inputs: the rows of a packed batch, as the segments of attention tell them.
+ops::AdapterDropout adapter_dropout(const Linear& linear, const Tensor& x, const Pass& pass,
+                                    const std::vector<Segment>& segments, bool queries) {
+  if (!pass.training || !linear.weight.adapters_drop()) return {};
+  auto rows = std::make_shared<ops::TokenRows>();
+  rows->position.resize(static_cast<size_t>(x.shape().rows()));
+  rows->example.resize(rows->position.size());
+  for (const Segment& s : segments) {
+    const int32_t begin = queries ? s.q_begin : s.k_begin, length = queries ? s.q_len : s.k_len;
+    for (int32_t i = 0; i < length; ++i) {
+      rows->position[static_cast<size_t>(begin + i)] = i;
+      rows->example[static_cast<size_t>(begin + i)] = s.example;
+    }
+  }
+  return pass.adapter_dropout(rows);
+}
+
+Tensor apply(const Linear& linear, const Tensor& x, const ops::AdapterDropout& dropout) {
+  return ops::linear(x, linear.weight, linear.bias, Activation::kNone, {}, dropout);
+}
+
 }  // namespace
 
 int64_t KeyValueCache::append(const Tensor& keys, const Tensor& values) {
@@ -135,18 +156,20 @@ SelfAttention::SelfAttention(Builder& b, Linear qkv, Linear out, const Attention
       dropout_(config.dropout),
       site_(b.take_sites(config.heads)) {}
 
-SelfAttention::Projections SelfAttention::project(const Tensor& x, const ops::Rotation& rotation) const {
+SelfAttention::Projections SelfAttention::project(const Tensor& x, const ops::Rotation& rotation,
+                                                  const ops::AdapterDropout& dropout) const {
   const int64_t q_cols = q_columns(params_), kv_cols = kv_columns(params_);
-  const Tensor qkv = qkv_(x);  // [tokens, (heads + 2 * kv_heads) * head_dim]
+  const Tensor qkv = apply(qkv_, x, dropout);  // [tokens, (heads + 2 * kv_heads) * head_dim]
   const Tensor qk = ops::rope(qkv.slice_columns(0, q_cols + kv_cols), rotation);
   return {qk.slice_columns(0, q_cols), qk.slice_columns(q_cols, kv_cols), qkv.slice_columns(q_cols + kv_cols, kv_cols)};
 }
 
 Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::SegmentsPtr& segments,
                                  std::vector<Tensor>* probabilities, const AttentionPositions& positions) const {
-  const auto [q, k, v] = project(x, positions.rotation);
+  const auto [q, k, v] = project(x, positions.rotation, adapter_dropout(qkv_, x, pass, *segments, true));
   collect(q, k, segments, with_bias(params_, positions.bias), probabilities);
-  return out_(ops::attention(q, k, v, segments, with_dropout(params_, pass, dropout_, site_), positions.bias));
+  const Tensor y = ops::attention(q, k, v, segments, with_dropout(params_, pass, dropout_, site_), positions.bias);
+  return apply(out_, y, adapter_dropout(out_, y, pass, *segments, true));
 }
 
 Tensor SelfAttention::prefill(const Tensor& x, const ops::SegmentsPtr& segments, KeyValueCache& cache,
@@ -178,11 +201,14 @@ CrossAttention::CrossAttention(Builder& b, const AttentionNames& names, const At
 Tensor CrossAttention::operator()(const Tensor& x, const Tensor& encoded, const Pass& pass,
                                   const ops::SegmentsPtr& segments, std::vector<Tensor>* probabilities) const {
   const int64_t kv_cols = kv_columns(params_);
-  const Tensor q = q_(x), kv = kv_(encoded);  // [target tokens, heads * head_dim], [source tokens, 2 * kv_cols]
+  const Tensor q = apply(q_, x, adapter_dropout(q_, x, pass, *segments, true));
+  const Tensor kv = apply(kv_, encoded, adapter_dropout(kv_, encoded, pass, *segments, false));
+  // [target tokens, heads * head_dim], [source tokens, 2 * kv_cols]
   const Tensor k = kv.slice_columns(0, kv_cols);
   collect(q, k, segments, params_, probabilities);
-  return out_(
-      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, with_dropout(params_, pass, dropout_, site_)));
+  const Tensor y =
+      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, with_dropout(params_, pass, dropout_, site_));
+  return apply(out_, y, adapter_dropout(out_, y, pass, *segments, true));
 }
 
 Tensor CrossAttention::step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,

@@ -98,7 +98,8 @@ class SelfAttention {
     Tensor q, k, v;
   };
   // q and k turned by the rotation, if there is one.
-  Projections project(const Tensor& x, const ops::Rotation& rotation) const;
+  Projections project(const Tensor& x, const ops::Rotation& rotation,
+                      const ops::AdapterDropout& adapter_dropout = {}) const;
 
   Linear qkv_, out_;
   AttentionParams params_;

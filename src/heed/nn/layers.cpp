@@ -24,6 +24,7 @@ Linear::Linear(Builder& b, const std::vector<std::string>& names, int64_t in, in
   if (b.deviation > 0) normal(w, b.deviation, b);
   else xavier_uniform(w, in, out / static_cast<int64_t>(names.size()), b);
   weight = ops::Weight(w, options.transposed);
+  b.store.add_linear_maps(names, weight, options.rows);
   if (!options.bias) return;
   bias = b.store.create(with_suffix(names, ".bias"), {out}, options.rows);
   constant(bias, 0, b);
@@ -56,11 +57,11 @@ GatedFeedForward::GatedFeedForward(Builder& b, const Names& names, int64_t model
       site(b.take_sites(1)) {}
 
 Tensor GatedFeedForward::operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows) const {
-  const Tensor both = gate_up(x);  // [tokens, 2 * ffn]
+  const Tensor both = gate_up(x, pass, rows);  // [tokens, 2 * ffn]
   const int64_t ffn = both.shape().cols() / 2;
   const Tensor gated = ops::multiply(ops::activation(both.slice_columns(0, ffn), activation),
                                      both.slice_columns(ffn, ffn));  // [tokens, ffn]
-  return down(ops::dropout(gated, pass.dropout(activation_dropout, site, rows)));
+  return down(ops::dropout(gated, pass.dropout(activation_dropout, site, rows)), pass, rows);
 }
 
 Residual::Residual(Builder& b, const std::string& name, int64_t model, bool pre, float dropout, float eps,

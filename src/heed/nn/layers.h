@@ -31,6 +31,9 @@ struct Pass {
   ops::DropoutSite dropout(float rate, uint32_t site, const ops::TokenRowsPtr& rows) const {
     return training && rate > 0 ? ops::dropout_site(rate, dropout_key, site, rows) : ops::DropoutSite{};
   }
+  ops::AdapterDropout adapter_dropout(const ops::TokenRowsPtr& rows) const {
+    return training ? ops::AdapterDropout{dropout_key, rows} : ops::AdapterDropout{};
+  }
 };
 
 // A layer's result: f(inputs), computed again in the backward if the pass says so (see checkpointed()).
@@ -57,6 +60,11 @@ struct Linear {
                     const ops::DropoutSite& dropout = {}) const {
     return ops::linear(x, weight, bias, activation, dropout);
   }
+  // In a pass over a batch whose rows are known, so that adapters of the weight can drop inputs.
+  Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows,
+                    Activation activation = Activation::kNone, const ops::DropoutSite& dropout = {}) const {
+    return ops::linear(x, weight, bias, activation, dropout, pass.adapter_dropout(rows));
+  }
 };
 
 // Normalisation with its weights: of mean and variance (Ba et al. 2016), or of the root mean square alone.
@@ -77,8 +85,8 @@ struct FeedForward {
   FeedForward(Builder& b, const std::pair<std::string, std::string>& names, int64_t model, int64_t ffn, Activation act,
               float act_dropout, const LinearOptions& options = {});
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows) const {
-    const Tensor h = fc1(x, activation, pass.dropout(activation_dropout, site, rows));  // [tokens, ffn]
-    return fc2(h);
+    const Tensor h = fc1(x, pass, rows, activation, pass.dropout(activation_dropout, site, rows));  // [tokens, ffn]
+    return fc2(h, pass, rows);
   }
 };
 

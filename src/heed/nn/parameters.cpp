@@ -36,6 +36,21 @@ Tensor ParameterStore::create_constant(const std::string& name, Shape shape) {
   return constant;
 }
 
+void ParameterStore::add_linear_maps(const std::vector<std::string>& names, const ops::Weight& weight,
+                                     const std::vector<int64_t>& rows) {
+  int64_t first = 0;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const int64_t count = rows.empty() ? weight.out_features() / static_cast<int64_t>(names.size()) : rows[i];
+    linear_maps_.push_back({names[i], first, count, weight});
+    first += count;
+  }
+}
+
+void ParameterStore::reopen() {
+  values_ = gradients_ = Tensor();
+  uninitialised_ = gradient_gaps_zeroed_ = false;
+}
+
 void ParameterStore::flatten() {
   int64_t total = 0;
   for (const Tensor& leaf : leaves_) total += padded(leaf.numel());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "heed/base/random.h"
+#include "heed/ops/weight.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed::nn {
@@ -18,6 +19,13 @@ namespace heed::nn {
 struct NamedTensor {
   std::string name;
   Tensor tensor;
+};
+
+// A linear map under the name of its module: columns [first, first + count) of what its weight gives.
+struct LinearMap {
+  std::string name;
+  int64_t first = 0, count = 0;
+  ops::Weight weight;
 };
 
 class ParameterStore {
@@ -28,12 +36,19 @@ class ParameterStore {
   // A constant that checkpoints hold under a name (such as final_logits_bias): saved and loaded, not trained.
   Tensor create_constant(const std::string& name, Shape shape);
 
+  // Notes which linear maps a weight is; `rows` as in create().
+  void add_linear_maps(const std::vector<std::string>& names, const ops::Weight& weight,
+                       const std::vector<int64_t>& rows);
+  const std::vector<LinearMap>& linear_maps() const { return linear_maps_; }
+
   // Says that all leaves will be loaded: flatten() then leaves their memory untouched, so that it costs nothing until
   // values are put there. Constants are zero as ever.
   void leave_uninitialised() { uninitialised_ = true; }
-  // Moves all leaves into flat buffers. Call once, after the model is built; tensors handed out before stay valid.
+  // Moves all leaves into flat buffers, after the model is built; tensors handed out before stay valid.
   // The gradients' memory is not touched before a backward pass writes there.
   void flatten();
+  // Lets further leaves be added to a model; flatten() must follow.
+  void reopen();
 
   // Every name with its part of a leaf, in order of creation; constants included.
   const std::vector<NamedTensor>& named() const { return named_; }
@@ -66,6 +81,7 @@ class ParameterStore {
   void zero_gaps(const Tensor& flat) const;
 
   std::vector<Tensor> leaves_;
+  std::vector<LinearMap> linear_maps_;
   bool uninitialised_ = false;
   bool gradient_gaps_zeroed_ = false;
   Tensor values_, gradients_;

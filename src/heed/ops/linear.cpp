@@ -3,8 +3,10 @@
 #include "heed/tensor/backends.h"
 
 namespace heed::ops {
+namespace {
 
-Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias, Activation kind, const DropoutSite& site) {
+// Without adapters.
+Tensor product(const Tensor& x, const Weight& w, const Tensor& bias, Activation kind, const DropoutSite& site) {
   const Tensor& master = w.master();
   check<ShapeError>(x.shape().cols() == w.in_features(), "linear: input {} for a weight of {} inputs", x.shape(),
                     w.in_features());
@@ -39,6 +41,34 @@ Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias, Activation k
                                 dx.accumulate, view(dx), dw.accumulate, view(dw), db.accumulate, view(db));
   });
   return fused ? y : dropout(activation(y, kind), site);
+}
+
+// What the adapters give for all columns.
+Tensor adapted(const Tensor& x, const Weight& w, const AdapterDropout& pass) {
+  std::vector<Tensor> parts;
+  int64_t end = 0;
+  const auto fill_to = [&](int64_t column) {
+    if (column > end) parts.push_back(Tensor::zeros(x.shape().with(-1, column - end), DType::kF32, x.device()));
+  };
+  for (const Adapter& adapter : w.adapters()) {
+    fill_to(adapter.first);
+    const bool drops = adapter.dropout > 0 && pass.rows;
+    const Tensor in = drops ? dropout(x, dropout_site(adapter.dropout, pass.key, adapter.site, pass.rows)) : x;
+    const Tensor low = scale(product(in, adapter.a, {}, Activation::kNone, {}), adapter.scale);  // [..., rank]
+    parts.push_back(product(low, adapter.b, {}, Activation::kNone, {}));
+    end = adapter.first + adapter.count;
+  }
+  fill_to(w.out_features());
+  return parts.size() == 1 ? parts.front() : concatenate_columns(parts);
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias, Activation kind, const DropoutSite& site,
+              const AdapterDropout& adapter_dropout) {
+  if (w.adapters().empty()) return product(x, w, bias, kind, site);
+  const Tensor y = add(product(x, w, bias, Activation::kNone, {}), adapted(x, w, adapter_dropout));
+  return dropout(kind == Activation::kNone ? y : activation(y, kind), site);
 }
 
 }  // namespace heed::ops

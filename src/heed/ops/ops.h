@@ -14,9 +14,14 @@ namespace heed::ops {
 // -------------------------------------------------------------------------------------------------
 
 // y = dropout(act(x w^T + bias)): [..., in] -> [..., out]; bias [out] or undefined. Without gradients the weight's
-// packed form is used, by which a row's result does not depend on the other rows.
+// packed form is used, by which a row's result does not depend on the other rows. What adapters of the weight give is
+// added before the activation; `adapter_dropout` says for which pass they drop inputs, if any.
+struct AdapterDropout {
+  uint64_t key = 0;
+  TokenRowsPtr rows;  // undefined: nothing is dropped
+};
 Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias = {}, Activation activation = Activation::kNone,
-              const DropoutSite& dropout = {});
+              const DropoutSite& dropout = {}, const AdapterDropout& adapter_dropout = {});
 
 // sum = x + dropout(f), y = norm(sum) gamma + beta (Ba et al. 2016; kRms: Zhang and Sennrich 2019). f may be undefined;
 // beta is undefined for kRms.

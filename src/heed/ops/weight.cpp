@@ -1,5 +1,7 @@
 #include "heed/ops/weight.h"
 
+#include <algorithm>
+
 #include "heed/tensor/backends.h"
 
 namespace heed::ops {
@@ -12,6 +14,19 @@ std::shared_ptr<const PackedMatrix> Weight::packed() const {
     derived_->version = version;
   }
   return derived_->packed;
+}
+
+void Weight::set_adapters(std::vector<Adapter> adapters) const {
+  derived_->adapters = std::make_shared<const std::vector<Adapter>>(std::move(adapters));
+}
+
+const std::vector<Adapter>& Weight::adapters() const {
+  static const std::vector<Adapter> kNone;
+  return derived_->adapters ? *derived_->adapters : kNone;
+}
+
+bool Weight::adapters_drop() const {
+  return std::ranges::any_of(adapters(), [](const Adapter& adapter) { return adapter.dropout > 0; });
 }
 
 }  // namespace heed::ops

@@ -6,11 +6,14 @@
 
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "heed/core/backend.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed::ops {
+
+struct Adapter;
 
 class Weight {
  public:
@@ -28,16 +31,33 @@ class Weight {
   // The packed form of the master as it is now.
   std::shared_ptr<const PackedMatrix> packed() const;
 
+  // Low-rank adapters, whose results are added to the product; in the order of their columns. All copies of this Weight
+  // share them. Not to be set while the weight is in use.
+  void set_adapters(std::vector<Adapter> adapters) const;
+  const std::vector<Adapter>& adapters() const;
+  // Whether one of them drops inputs in training.
+  bool adapters_drop() const;
+
  private:
   struct Derived {
     std::mutex mutex;
     std::shared_ptr<const PackedMatrix> packed;
     uint64_t version = 0;
+    std::shared_ptr<const std::vector<Adapter>> adapters;
   };
 
   Tensor master_;
   bool transposed_ = false;
   std::shared_ptr<Derived> derived_;
+};
+
+// y[:, first .. first + count) += scale dropout(x) a^T b^T (Hu et al. 2021, section 4.1)
+struct Adapter {
+  int64_t first = 0, count = 0;
+  Weight a, b;  // [rank, in], [count, rank]
+  float scale = 1;
+  float dropout = 0;
+  uint32_t site = 0;  // of that dropout
 };
 
 }  // namespace heed::ops

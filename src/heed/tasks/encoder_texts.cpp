@@ -44,11 +44,11 @@ void append_token(const text::TokenizedText& from, size_t i, TextWindow& to) {
 }  // namespace
 
 EncoderTexts EncoderTexts::load(const std::filesystem::path& path, std::optional<models::Head> head) {
-  std::shared_ptr<const models::EncoderModel> model =
-      models::load_as<models::EncoderModel>(io::ModelFolder::open(path));
+  const io::ModelFolder folder = io::ModelFolder::open(path);
+  std::shared_ptr<const models::EncoderModel> model = models::load_as<models::EncoderModel>(folder);
   check<ConfigError>(!head || model->head() == *head, "{}: the model has {}, where {} is wanted", path.string(),
                      name_of(model->head()), name_of(head.value_or(models::Head::kNone)));
-  auto tokenizer = text::load_tokenizer(path);
+  auto tokenizer = text::load_tokenizer(folder.path());
   check<FormatError>(tokenizer->vocab_size() <= model->vocab_size(),
                      "{}: the tokenizer has {} tokens, the model only {}", path.string(), tokenizer->vocab_size(),
                      model->vocab_size());

@@ -93,7 +93,7 @@ GenerationModel GenerationModel::load(const std::filesystem::path& path) {
   result.continues_input = dynamic_cast<const models::CausalModel*>(result.model.get()) != nullptr;
   if (std::any_of(std::begin(kTokenizerFiles), std::end(kTokenizerFiles),
                   [&](const char* name) { return folder.has_file(name); }))
-    result.tokenizer = text::load_tokenizer(path);
+    result.tokenizer = text::load_tokenizer(folder.path());
   return result;
 }
 

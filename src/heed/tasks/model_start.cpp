@@ -51,9 +51,20 @@ void use_folder(const fs::path& folder, StartedModel& result) {
   };
 }
 
-void tune(const models::FineTuning& tuning, nn::ParameterStore& parameters) {
-  if (!tuning.changes_anything()) return;
-  models::set_rates(parameters, tuning);
+// Sets what is trained, and how fast.
+void tune(const ModelStart& start, StartedModel& result) {
+  nn::ParameterStore& parameters = result.model->parameters();
+  if (start.lora.rank > 0) {
+    std::vector<std::string> whole = models::head_parameters(*result.model);
+    for (const std::string& name : result.fresh)
+      if (std::ranges::find(whole, name) == whole.end()) whole.push_back(name);
+    result.lora = std::make_shared<models::Lora>(*result.model, start.lora, whole, start.seed);
+    result.base = fs::absolute(start.init).lexically_normal().string();
+  } else if (start.tuning.changes_anything()) {
+    models::set_rates(parameters, start.tuning);
+  } else {
+    return;
+  }
   int64_t trained = 0;
   for (const auto& part : parameters.rates()) trained += part.count;
   log().info("{} of {} parameters are trained", trained, parameters.values().numel());
@@ -64,6 +75,11 @@ void tune(const models::FineTuning& tuning, nn::ParameterStore& parameters) {
 io::ModelContent StartedModel::content() const {
   io::ModelContent content = models::content_of(*model, nullptr);
   content.add_files = save_tokenizer;
+  if (!lora) return content;
+  content.tensors = lora->merged();
+  content.add_weights = [adapters = lora, from = base](const fs::path& folder) {
+    adapters->write(folder / "adapter", from);
+  };
   return content;
 }
 
@@ -91,7 +107,7 @@ StartedModel start_model(const ModelStart& start, models::NewModel wanted, const
   result.model = std::move(loaded.model);
   result.fresh = std::move(loaded.fresh);
   if (!result.fresh.empty()) log().info("new parameters: {}", fmt::join(result.fresh, ", "));
-  tune(start.tuning, result.model->parameters());
+  tune(start, result);
   return result;
 }
 
@@ -118,6 +134,10 @@ Json identity_of(const ModelStart& start) {
     const models::FineTuning& t = start.tuning;
     json["freeze"] = t.freeze_layers > 0 ? Json(t.freeze_layers) : Json(t.freeze_embeddings ? "embeddings" : "nothing");
     json["layer-decay"] = t.layer_decay;
+    json["lora-rank"] = start.lora.rank;
+    json["lora-alpha"] = start.lora.alpha;
+    json["lora-dropout"] = start.lora.dropout;
+    json["lora-targets"] = start.lora.targets;
     return json;
   }
   const models::NewModel& m = start.structure;

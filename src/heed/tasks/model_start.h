@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "heed/models/lora.h"
 #include "heed/models/parameter_place.h"
 #include "heed/models/registry.h"
 #include "heed/text/tokenizer.h"
@@ -31,6 +32,7 @@ struct ModelStart {
   models::NewModel structure;    // of a new model; of `init` the dropout alone
   TokenizerChoice tokenizer;
   models::FineTuning tuning;  // of `init`
+  models::LoraConfig lora;    // of `init`; of rank 0: none
   uint64_t seed = 1;          // of initial values
 };
 
@@ -42,10 +44,12 @@ struct StartedModel {
   std::shared_ptr<models::Model> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::vector<std::string> fresh;  // parameters of `init` that are new
+  std::shared_ptr<models::Lora> lora;
+  std::string base;  // what the adapters are for
   // Writes the tokenizer's files into a folder. They are held in memory.
   std::function<void(const std::filesystem::path& folder)> save_tokenizer;
 
-  // The model's folder as it is now.
+  // The model's folder as it is now; with adapters, they are merged, and stand in its folder adapter/ besides.
   io::ModelContent content() const;
 };
 

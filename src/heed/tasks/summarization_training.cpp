@@ -38,10 +38,11 @@ SummaryExamples part_of(const SummaryExamples& all, size_t begin, size_t end) {
   return {cut(all.documents), cut(all.summaries), cut(all.places)};
 }
 
-std::string known_prefix(const Json& config) {
-  for (const TaskParameters& task : task_parameters(config))
-    if (task.name == kTask) return task.prefix;
-  return "";
+// What the model's folder says of the task, if anything.
+std::optional<TaskParameters> known_task(const Json& config) {
+  for (TaskParameters& task : task_parameters(config))
+    if (task.name == kTask) return std::move(task);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -83,7 +84,6 @@ SummarizationTraining::SummarizationTraining(SummarizationTrainingOptions option
 }
 
 void SummarizationTraining::start(const SummaryExamples& texts) {
-  const bool is_new = options_.start.init.empty() && options_.start.resume.empty();
   started_ = start_model(options_.start, {}, [&](const auto& piece) {
     for (size_t i = 0; i < texts.size(); ++i) {
       piece(texts.documents[i]);
@@ -99,13 +99,14 @@ void SummarizationTraining::start(const SummaryExamples& texts) {
   options_.max_target_length = std::min<uint64_t>(options_.max_target_length, positions);
   check<UsageError>(options_.max_source_length >= 2 && options_.max_target_length >= 2,
                     "--max-source-length and --max-target-length: at least 2 tokens are needed");
-  prefix_ = options_.prefix.value_or(known_prefix(model_->config()));
-  if (!is_new && !options_.prefix) return;
+  const auto known = known_task(model_->config());
+  prefix_ = options_.prefix.value_or(known ? known->prefix : "");
+  if (known && !options_.prefix) return;
   // So that `heed summarize` does as the training did.
   Json config = model_->config();
   Json& task = config["task_specific_params"][kTask];
   task["prefix"] = prefix_;
-  if (is_new) task["max_length"] = options_.max_target_length;
+  if (!known) task["max_length"] = options_.max_target_length;
   model_->set_config(std::move(config));
 }
 

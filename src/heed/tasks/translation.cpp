@@ -128,7 +128,7 @@ SourceLimits limits_of(const TranslationModel& m, SourceLimits limits) {
 TranslationModel TranslationModel::load(const std::filesystem::path& path) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
   std::shared_ptr<const models::Seq2SeqModel> model = models::load_seq2seq(folder);
-  std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(path);
+  std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(folder.path());
   check<FormatError>(tokenizer->vocab_size() <= model->vocab_size(),
                      "{}: the tokenizer has {} target tokens, the model only {}", path.string(),
                      tokenizer->vocab_size(), model->vocab_size());

@@ -26,7 +26,7 @@ GradientSum::GradientSum(dist::Communicator& together, const nn::ParameterStore&
     if (buckets_.empty() || buckets_.back().end - buckets_.back().begin >= kBucket) buckets_.push_back({begin, end});
     Bucket& bucket = buckets_.back();
     bucket.begin = begin;
-    ++bucket.leaves;
+    bucket.leaves += leaves[i]->requires_grad;  // nobody waits for a frozen one
     bucket_of_[leaves[i]] = buckets_.size() - 1;
     end = begin;
   }

@@ -90,6 +90,7 @@ void OutputFolder::go_on(const Json& identity) {
 
 void OutputFolder::replace_weights(const io::ModelContent& content) const {
   io::write_safetensors(path_ / kWeights, content.tensors);
+  if (content.add_weights) content.add_weights(path_);
 }
 
 }  // namespace heed::train
