@@ -56,7 +56,7 @@ class ImageTraining : public ::testing::Test {
 
 // The first `count` batches of an epoch.
 std::vector<StreamedBatch> batches_of(const TrainingTask& task, uint64_t epoch, size_t count) {
-  const auto stream = task.stream({epoch, 0}, 1);
+  const auto stream = task.batches().stream({epoch, 0}, 1);
   std::vector<StreamedBatch> batches;
   while (batches.size() < count) batches.push_back(stream->next());
   return batches;
@@ -71,7 +71,7 @@ std::vector<float> pixels_in(const StreamedBatch& batch) { return images_in(batc
 TEST_F(ImageTraining, BatchesHoldNormalisedImages) {
   const ImageClassificationTraining task(options());
   EXPECT_THAT(task.report(), HasSubstr("60 images of 8 x 8 grey; 3 labels; 20 held out; augmentation: none"));
-  EXPECT_EQ(task.batches(0), 4u);
+  EXPECT_EQ(task.batches().count(0), 4u);
   const auto images = data::LabelledImages::read(folder_ / "train-images-idx3-ubyte");
   double sum = 0, squares = 0;
   for (const StreamedBatch& batch : batches_of(task, 0, 4)) {

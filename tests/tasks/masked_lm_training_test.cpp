@@ -110,7 +110,7 @@ TEST_F(MaskedLmTrainingTest, MasksAreDrawnAnewInEachEpochAndAreTheSameForAllWhoA
       o.whole_words = whole_words;
       MaskedLmTraining task(o), again(o);
       const auto batch = [](const MaskedLmTraining& t, uint64_t epoch, uint64_t k) {
-        auto made = t.stream({epoch, k}, 1)->next().batch;
+        auto made = t.batches().stream({epoch, k}, 1)->next().batch;
         const auto& b = static_cast<const EncoderBatch&>(*made);
         return std::tuple(b.texts.ids.ids, b.texts.ids.offsets, b.texts.examples, b.wanted.classes);
       };
@@ -132,8 +132,8 @@ TEST_F(MaskedLmTrainingTest, ExamplesHaveTheTokenizersFrameAndOnlyTextIsMasked) 
     return folder_ / "tokenizer";
   }());
   int64_t targets = 0, tokens = 0;
-  const auto stream = task.stream({0, 0}, 1);
-  for (uint64_t k = 0; k < task.batches(0); ++k) {
+  const auto stream = task.batches().stream({0, 0}, 1);
+  for (uint64_t k = 0; k < task.batches().count(0); ++k) {
     const auto streamed = stream->next();
     const auto& b = static_cast<const EncoderBatch&>(*streamed.batch);
     for (int i = 0; i < b.texts.ids.rows(); ++i) {

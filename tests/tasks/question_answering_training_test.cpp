@@ -134,7 +134,7 @@ TEST_F(QuestionAnsweringTrainingTest, WindowsHoldTheAnswerOrPointToTheFirstToken
     run(made, course(folder_ / "m", 1));
     return QuestionAnswerer::load(folder_ / "m");
   }();
-  const auto stream = task.stream({0, 0}, 1);
+  const auto stream = task.batches().stream({0, 0}, 1);
   int with = 0, without = 0;
   for (bool last = false; !last;) {
     const StreamedBatch streamed = stream->next();
@@ -162,7 +162,7 @@ TEST_F(QuestionAnsweringTrainingTest, WindowsHoldTheAnswerOrPointToTheFirstToken
 TEST_F(QuestionAnsweringTrainingTest, EveryOptionHasAnEffect) {
   const auto first = [](const QuestionAnsweringTrainingOptions& o) {
     const QuestionAnsweringTraining task(o);
-    const auto streamed = task.stream({0, 0}, 1)->next();
+    const auto streamed = task.batches().stream({0, 0}, 1)->next();
     return std::pair{task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
   };
   const auto base = first(options());

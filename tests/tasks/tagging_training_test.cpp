@@ -90,7 +90,7 @@ class TaggingTrainingTest : public ::testing::Test {
   // The batches of an epoch, all in one.
   static EncoderBatch whole_epoch(const TaggingTraining& task, uint64_t epoch) {
     EncoderBatch all;
-    const auto stream = task.stream({epoch, 0}, 2);
+    const auto stream = task.batches().stream({epoch, 0}, 2);
     for (bool last = false; !last;) {
       const StreamedBatch streamed = stream->next();
       const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
@@ -138,7 +138,7 @@ TEST_F(TaggingTrainingTest, LearnsToTagAndItsFolderTags) {
 
 TEST_F(TaggingTrainingTest, TheFirstTokenOfEachWordIsLearned) {
   const TaggingTraining task(options());
-  const auto streamed = task.stream({0, 0}, 1)->next();
+  const auto streamed = task.batches().stream({0, 0}, 1)->next();
   const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
   const int32_t cls = batch.texts.ids.ids[0];
   for (int i = 0; i < batch.texts.ids.rows(); ++i) {
@@ -247,7 +247,7 @@ TEST_F(TaggingTrainingTest, EveryWordGetsATagWhateverItsLength) {
 TEST_F(TaggingTrainingTest, EveryOptionHasAnEffect) {
   const auto first = [](const TaggingTrainingOptions& o) {
     const TaggingTraining task(o);
-    const auto streamed = task.stream({0, 0}, 1)->next();
+    const auto streamed = task.batches().stream({0, 0}, 1)->next();
     return std::pair{task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
   };
   const auto base = first(options());
@@ -337,7 +337,7 @@ TEST_F(TaggingTrainingTest, AdaptersLearnAndStandBesideTheMergedModel) {
   const auto merged = Tagger::load(folder_ / "m");
   const auto again = models::load_merged(io::ModelFolder::open(folder_ / "base"), folder_ / "m" / "adapter");
   EXPECT_EQ(merged.model->parameters().count(), first.parameters().count());
-  const auto streamed = task.stream({0, 0}, 1)->next();
+  const auto streamed = task.batches().stream({0, 0}, 1)->next();
   const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
   const NoGrad no_grad;
   const auto a = merged.model->logits(batch.texts, {}).to_vector<float>(),

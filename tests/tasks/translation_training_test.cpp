@@ -83,7 +83,7 @@ class TranslationTrainingTest : public ::testing::Test {
 
   // The first batch of an epoch: its loss without dropout, and how many targets it has.
   static std::pair<double, int64_t> first_loss(const TranslationTraining& task, uint64_t epoch = 0) {
-    const auto streamed = task.stream({epoch, 0}, 1)->next();
+    const auto streamed = task.batches().stream({epoch, 0}, 1)->next();
     return {task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
   }
 
@@ -205,14 +205,14 @@ TEST_F(TranslationTrainingTest, BatchesAreAFunctionOfTheirPlace) {
   TranslationTrainingOptions o = options();
   o.subword_sampling = 0.2;
   const TranslationTraining a(o), b(o);
-  auto stream = a.stream({0, 0}, 4);
-  const uint64_t batches = a.batches(0);
+  auto stream = a.batches().stream({0, 0}, 4);
+  const uint64_t batches = a.batches().count(0);
   ASSERT_GT(batches, 3u);
   for (uint64_t k = 0; k < batches + 2; ++k) {
     const auto streamed = stream->next();
     EXPECT_EQ(streamed.cursor, (k < batches ? data::Cursor{0, k} : data::Cursor{1, k - batches}));
     EXPECT_EQ(streamed.last_in_epoch, k + 1 == batches);
-    const auto other = b.stream(streamed.cursor, 1)->next();
+    const auto other = b.batches().stream(streamed.cursor, 1)->next();
     EXPECT_EQ(a.loss(*streamed.batch, {}, 1).loss_sum, b.loss(*other.batch, {}, 1).loss_sum);
     EXPECT_EQ(streamed.batch->describe(), other.batch->describe());
     EXPECT_THAT(streamed.batch->describe(), HasSubstr("lines "));
@@ -247,7 +247,7 @@ TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
   EXPECT_EQ(changed.content().config["dropout"], 0.4);
   EXPECT_EQ(changed.content().config["attention_dropout"], 0.2);
   EXPECT_EQ(first_loss(changed), first_loss(same));
-  const auto batch = changed.stream({0, 0}, 1)->next();
+  const auto batch = changed.batches().stream({0, 0}, 1)->next();
   EXPECT_NE(changed.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(changed).first);
   EXPECT_EQ(same.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(same).first);  // it has none
 }

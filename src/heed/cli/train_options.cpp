@@ -52,6 +52,8 @@ void TrainingOptions::add_optimizer(Options& o) {
   o.add("decay-all", decay_all_, "Weight decay of biases and norms, too");
   o.add("clip-norm", clip_norm_, "Longest gradient; 0: any").at_least(0).default_text("1");
   o.add("checkpoint-activations", recompute_, "Keep only each layer's input and compute it again: less memory, slower");
+  o.add("memory-limit", memory_limit_, "In place of the batch's size: the largest whose steps stay below, such as 4GB")
+      .value_name("SIZE");
   o.add("accumulate", accumulate_, "Batches per step").range(1, 1 << 20);
 }
 

@@ -205,8 +205,7 @@ int run_train_translation(Command& command) {
   const train::Recipe recipe = task_options.recipe();
   return run_training(command, training, recipe, task_options.d_model(), [&](const std::filesystem::path& resume) {
     auto task = std::make_unique<tasks::TranslationTraining>(task_options.resolve(command, recipe, resume));
-    std::string report = task->corpus().report().text() + "; " + task->plan().text();
-    return MadeTask{std::move(task), std::move(report)};
+    return MadeTask{std::move(task)};
   });
 }
 

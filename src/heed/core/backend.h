@@ -81,6 +81,8 @@ class Backend {
   virtual void copy(const TensorView& x, const TensorView& y) = 0;  // same shape; converts the element type
   virtual void fill(const TensorView& y, double value) = 0;
   virtual size_t bytes_in_use() const = 0;
+  // Gives the system back what is kept for reuse.
+  virtual void release_unused() = 0;
 
   // --- matrix products ------------------------------------------------------------------------------------------
   // c = alpha op(a) op(b) + (accumulate ? c : 0); op transposes where the flag says so. f32.

@@ -136,6 +136,7 @@ void BatchPlan::measure(std::span<const uint16_t> source_lengths, std::span<cons
   report_.batches = batches();
   report_.rows = rows_.size();
   report_.smallest_batch = std::numeric_limits<uint64_t>::max();
+  uint64_t most = 0;
   for (uint64_t k = 0; k < batches(); ++k) {
     uint64_t source = 0, target = 0, longest_source = 0, longest_target = 0;
     for (const uint32_t row : rows(k)) {
@@ -151,6 +152,10 @@ void BatchPlan::measure(std::span<const uint16_t> source_lengths, std::span<cons
     const uint64_t cost = target + (count_source ? source : 0);
     report_.smallest_batch = std::min(report_.smallest_batch, cost);
     report_.largest_batch = std::max(report_.largest_batch, cost);
+    if (source + target > most) {
+      most = source + target;
+      heaviest_ = k;
+    }
   }
 }
 
@@ -171,6 +176,12 @@ ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
     batch.lines.push_back(corpus_.line(row));
   }
   return batch;
+}
+
+void ParallelBatches::set_max_tokens(uint32_t tokens) {
+  const std::lock_guard lock(mutex_);
+  options_.max_tokens = tokens;
+  recent_.clear();
 }
 
 std::shared_ptr<const BatchPlan> ParallelBatches::plan(uint64_t epoch) const {

@@ -57,6 +57,8 @@ class BatchPlan {
   std::span<const uint32_t> rows(uint64_t k) const;
 
   const PlanReport& report() const { return report_; }
+  // The batch with the most tokens of both sides.
+  uint64_t heaviest() const { return heaviest_; }
 
  private:
   void measure(std::span<const uint16_t> source_lengths, std::span<const uint16_t> target_lengths, bool count_source);
@@ -65,6 +67,7 @@ class BatchPlan {
   std::vector<uint32_t> begins_;  // into rows_, of each batch, and the end
   std::vector<uint32_t> order_;   // batch k is the order_[k]-th in rows_
   PlanReport report_;
+  uint64_t heaviest_ = 0;
 };
 
 struct ParallelBatch {
@@ -89,6 +92,11 @@ class ParallelBatches {
   ParallelBatch batch(uint64_t epoch, uint64_t k) const;
 
   std::shared_ptr<const BatchPlan> plan(uint64_t epoch) const;
+
+  // Of all processes together.
+  uint32_t max_tokens() const { return options_.max_tokens; }
+  // Before any batch is asked for by another thread.
+  void set_max_tokens(uint32_t tokens);
 
  private:
   const EncodedCorpus& corpus_;

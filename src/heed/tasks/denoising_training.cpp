@@ -94,7 +94,7 @@ Json DenoisingTraining::identity() const {
   json["permute-sentences"] = noise.permute;
   json["packed"] = noise.packed;
   json["block"] = noise.block;
-  json["batch-size"] = options_.batch_size;
+  json[batches_->option()] = batches_->size();
   json["label-smoothing"] = options_.label_smoothing;
   return json;
 }

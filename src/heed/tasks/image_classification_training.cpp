@@ -284,7 +284,7 @@ Json ImageClassificationTraining::identity() const {
   if (options_.start.init.empty()) json["patch"] = options_.start.structure.patch;
   json["image-size"] = fmt::format("{} x {}", shape.height, shape.width);
   json["channels"] = shape.channels;
-  json["batch-size"] = data::share().of_all(options_.batch_size);
+  json[batches_->option()] = batches_->size();
   json["label-smoothing"] = options_.label_smoothing;
   json["augment"] = options_.augmentation.text();
   json["train"] = fmt::format("{} images", train_.images.size());

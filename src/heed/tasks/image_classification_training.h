@@ -55,10 +55,7 @@ class ImageClassificationTraining final : public TrainingTask {
   explicit ImageClassificationTraining(ImageClassificationTrainingOptions options);
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
-    return batches_->stream(start, ahead);
-  }
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.images.size() > 0; }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
@@ -67,7 +64,7 @@ class ImageClassificationTraining final : public TrainingTask {
 
   const ImageClassifier& classifier() const { return classifier_; }
   // Of the data, for the line that is printed at the start.
-  const std::string& report() const { return report_; }
+  std::string report() const override { return report_; }
 
  private:
   struct Examples {

@@ -200,7 +200,7 @@ Json SummarizationTraining::identity() const {
   Json json = identity_of(options_.start);
   json["train"] = fmt::format("{} examples", train_.source.size());
   json["prefix"] = prefix_;
-  json["batch-tokens"] = options_.batch_tokens;
+  json[batches_->option()] = batches_->size();
   json["max-source-length"] = options_.max_source_length;
   json["max-target-length"] = options_.max_target_length;
   json["label-smoothing"] = options_.label_smoothing;

@@ -22,6 +22,12 @@ namespace fs = std::filesystem;
 namespace {
 
 struct TranslationBatch final : TrainingBatch {
+  explicit TranslationBatch(data::ParallelBatch batch) : lines(std::move(batch.lines)) {
+    pairs.source = std::move(batch.source);
+    pairs.target = std::move(batch.target);
+    pairs.examples.assign(lines.begin(), lines.end());
+  }
+
   models::Seq2SeqBatch pairs;
   std::vector<uint64_t> lines;
 
@@ -42,12 +48,7 @@ class TranslationStream final : public BatchStream {
 
   StreamedBatch next() override {
     data::PreparedBatch prepared = prefetcher_.next();
-    auto batch = std::make_unique<TranslationBatch>();
-    batch->pairs.source = std::move(prepared.batch.source);
-    batch->pairs.target = std::move(prepared.batch.target);
-    batch->pairs.examples.assign(prepared.batch.lines.begin(), prepared.batch.lines.end());
-    batch->lines = std::move(prepared.batch.lines);
-    return {prepared.cursor, prepared.last_in_epoch, std::move(batch)};
+    return {prepared.cursor, prepared.last_in_epoch, std::make_unique<TranslationBatch>(std::move(prepared.batch))};
   }
 
  private:
@@ -134,6 +135,29 @@ void set_dropout(Json& config, const char* key, const std::optional<float>& rate
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos; }
 
 }  // namespace
+
+class TranslationBatches final : public TrainingBatches {
+ public:
+  TranslationBatches(const data::EncodedCorpus& corpus, const data::BatchOptions& options)
+      : batches_(corpus, options) {}
+
+  uint64_t count(uint64_t epoch) const override { return batches_.batches(epoch); }
+  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
+    return std::make_unique<TranslationStream>(batches_, start, ahead);
+  }
+  const char* option() const override { return "batch-tokens"; }
+  uint32_t size() const override { return batches_.max_tokens(); }
+  void resize(uint32_t size) override { batches_.set_max_tokens(size); }
+  std::unique_ptr<TrainingBatch> heaviest() const override {
+    return std::make_unique<TranslationBatch>(batches_.batch(0, batches_.plan(0)->heaviest()));
+  }
+  data::PlanReport report() const { return batches_.plan(0)->report(); }
+
+ private:
+  data::ParallelBatches batches_;
+};
+
+TranslationTraining::~TranslationTraining() = default;
 
 TranslationTraining::TranslationTraining(TranslationTrainingOptions options) : options_(std::move(options)) {
   check_files(options_.train, "");
@@ -224,7 +248,7 @@ void TranslationTraining::encode() {
   data::BatchOptions batch;
   batch.seed = options_.seed;
   batch.max_tokens = options_.batch_tokens;
-  batches_ = std::make_unique<data::ParallelBatches>(*corpus_, batch);
+  batches_ = std::make_unique<TranslationBatches>(*corpus_, batch);
 }
 
 void TranslationTraining::read_validation() {
@@ -253,9 +277,9 @@ void TranslationTraining::read_validation() {
                    [&](size_t a, size_t b) { return valid_source_ids_[a].size() > valid_source_ids_[b].size(); });
 }
 
-std::unique_ptr<BatchStream> TranslationTraining::stream(data::Cursor start, size_t ahead) const {
-  return std::make_unique<TranslationStream>(*batches_, start, ahead);
-}
+data::PlanReport TranslationTraining::plan() const { return batches_->report(); }
+
+std::string TranslationTraining::report() const { return corpus_->report().text() + "; " + plan().text(); }
 
 BatchLoss TranslationTraining::loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const {
   const auto& pairs = static_cast<const TranslationBatch&>(batch).pairs;
@@ -345,7 +369,7 @@ Json TranslationTraining::identity() const {
       {"source", fmt::format("{} pairs, {} and {} tokens", report.kept, report.source_tokens, report.target_tokens)},
       {"init", path(o.init)},
       {"tokenizer", path(o.tokenizer.folder)},
-      {"batch-tokens", data::share().of_all(o.batch_tokens)},
+      {batches_->option(), batches_->size()},
       {"max-length", o.max_length},
       {"crop", o.crop},
       {"max-length-ratio", o.max_length_ratio},

@@ -60,14 +60,17 @@ struct TranslationTrainingOptions {
   bool valid_bleu = true;  // false: models are chosen by the loss alone
 };
 
+class TranslationBatches;
+
 class TranslationTraining final : public TrainingTask {
  public:
   // Throws UsageError for options that contradict each other, and what reading, tokenizer and model throw.
   explicit TranslationTraining(TranslationTrainingOptions options);
+  ~TranslationTraining() override;
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override;
+  std::string report() const override;
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return !valid_order_.empty(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
@@ -77,7 +80,7 @@ class TranslationTraining final : public TrainingTask {
   const models::Seq2SeqModel& model() const { return *model_; }
   const text::MarianTokenizer& tokenizer() const { return *tokenizer_; }
   const data::EncodedCorpus& corpus() const { return *corpus_; }
-  data::PlanReport plan() const { return batches_->plan(0)->report(); }  // of the first epoch's batches
+  data::PlanReport plan() const;  // of the first epoch's batches
 
  private:
   void make_tokenizer();
@@ -95,7 +98,7 @@ class TranslationTraining final : public TrainingTask {
   Json config_;
   std::optional<Json> generation_config_;
   std::unique_ptr<data::EncodedCorpus> corpus_;
-  std::unique_ptr<data::ParallelBatches> batches_;
+  std::unique_ptr<TranslationBatches> batches_;
 
   std::vector<std::string> valid_source_, valid_target_;
   std::vector<std::vector<int32_t>> valid_source_ids_, valid_target_ids_;
