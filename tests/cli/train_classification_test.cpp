@@ -101,6 +101,22 @@ TEST_F(TrainClassification, GoesOnAsIfItHadNotStopped) {
             read_file(path("unbroken/checkpoints/step-000030/model.safetensors")));
 }
 
+TEST_F(TrainClassification, FindsTheBatchThatFits) {
+  const auto trained = run_heed(training("model", {"--max-steps", "3", "--memory-limit", "1GB"}));
+  ASSERT_EQ(trained.exit_code, 0) << trained.error;
+  EXPECT_THAT(trained.error, HasSubstr("which holds a whole epoch: a step takes"));
+  const Json options = read_json(path("model/training.json"));
+  EXPECT_GE(options["batch-size"], 240);
+  const auto resumed = run_heed(training("model", {"--max-steps", "5", "--memory-limit", "1GB", "--resume"}));
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
+  const auto both = run_heed(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}));
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.error, HasSubstr("--memory-limit chooses --batch-size: give one of them"));
+  const auto little = run_heed(training("little", {"--memory-limit", "1MB"}));
+  EXPECT_NE(little.exit_code, 0);
+  EXPECT_THAT(little.error, HasSubstr("--memory-limit: a training step on the smallest batch takes more than 0 MiB"));
+}
+
 TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
   std::string several, numbers = "text,score\n";
   Random random(4);

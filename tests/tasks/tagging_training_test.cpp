@@ -295,7 +295,7 @@ TEST_F(TaggingTrainingTest, FineTunesPartOfAModel) {
   run(first, course(folder_ / "m", 20));
   TaggingTrainingOptions o = options();
   o.start.init = folder_ / "m";
-  o.start.tuning.freeze_layers = 1;
+  o.start.tuning.rates.freeze_layers = 1;
   TaggingTraining frozen(o);
   EXPECT_EQ(frozen.model().labels(), first.model().labels());
   run(frozen, course(folder_ / "frozen", 5));
@@ -319,10 +319,10 @@ TEST_F(TaggingTrainingTest, AdaptersLearnAndStandBesideTheMergedModel) {
   run(first, course(folder_ / "base", 20));
   TaggingTrainingOptions o = options();
   o.start.init = folder_ / "base";
-  o.start.lora.rank = 4;
-  o.start.lora.targets = {"query", "value", "intermediate"};
+  o.start.tuning.lora.rank = 4;
+  o.start.tuning.lora.targets = {"query", "value", "intermediate"};
   EXPECT_THAT(reason(o), HasSubstr("no linear map is called that"));
-  o.start.lora.targets = {"query", "value"};
+  o.start.tuning.lora.targets = {"query", "value"};
   TaggingTraining task(o);
   const double before = task.validate(never)->metrics[0].second;
   run(task, course(folder_ / "m", 60));
@@ -354,8 +354,8 @@ TEST_F(TaggingTrainingTest, AdaptersGoOnBitForBit) {
   run(first, course(folder_ / "base", 10));
   TaggingTrainingOptions o = options();
   o.start.init = folder_ / "base";
-  o.start.lora.rank = 4;
-  o.start.lora.dropout = 0.2f;
+  o.start.tuning.lora.rank = 4;
+  o.start.tuning.lora.dropout = 0.2f;
   TaggingTraining whole(o), part(o);
   run(whole, course(folder_ / "whole", 30));
   run(part, course(folder_ / "parts", 17));

@@ -252,6 +252,39 @@ TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
   EXPECT_EQ(same.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(same).first);  // it has none
 }
 
+TEST_F(TranslationTrainingTest, FineTunesAPart) {
+  TranslationTraining first(options());
+  train::TrainObserver observer;
+  train::train(first, course(folder_ / "m", 30), observer, never);
+  const auto changed = [&](const TranslationTraining& task) {
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : first.model().parameters().named())
+      for (const auto& [other, trained] : task.model().parameters().named())
+        if (name == other && tensor.to_vector<float>() != trained.to_vector<float>()) names.push_back(name);
+    return names;
+  };
+  TranslationTrainingOptions o = options();
+  o.init = folder_ / "m";
+  o.tuning.rates.freeze_embeddings = true;
+  TranslationTraining frozen(o);
+  train::train(frozen, course(folder_ / "frozen", 3), observer, never);
+  EXPECT_THAT(changed(frozen), ::testing::Not(::testing::IsEmpty()));
+  EXPECT_THAT(changed(frozen), ::testing::Each(HasSubstr(".layers.")));
+
+  o.tuning = {};
+  o.tuning.lora.rank = 2;
+  TranslationTraining adapted(o);
+  const double before = first_loss(adapted).first;
+  train::train(adapted, course(folder_ / "adapted", 60), observer, never);
+  EXPECT_LT(first_loss(adapted).first, before);
+  EXPECT_THAT(changed(adapted), ::testing::IsEmpty());
+  EXPECT_TRUE(fs::exists(folder_ / "adapted" / "adapter" / "adapter_model.safetensors"));
+  // What lies in the folder is merged, an ordinary model.
+  o.tuning = {};
+  o.init = folder_ / "adapted";
+  EXPECT_NEAR(first_loss(TranslationTraining(o)).first, first_loss(adapted).first, 1e-3);
+}
+
 TEST_F(TranslationTrainingTest, WithoutBleuTheLossDecides) {
   TranslationTrainingOptions o = options();
   o.valid_bleu = false;

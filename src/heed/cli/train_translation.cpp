@@ -4,6 +4,7 @@
 #include "heed/base/threads.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/train_command.h"
+#include "heed/cli/tuning_options.h"
 #include "heed/tasks/presets.h"
 #include "heed/tasks/translation_training.h"
 
@@ -46,6 +47,7 @@ class TranslationOptions {
   std::optional<float> label_smoothing_;
   Activation activation_ = Activation::kRelu;
   bool share_embeddings_ = true, tie_output_ = true;
+  TuningOptions tuning_;
 };
 
 void TranslationOptions::add_text(Options& o) {
@@ -81,7 +83,8 @@ void TranslationOptions::add_model(Options& o) {
   const char* const of_preset = "the preset's";
   o.section("Model");
   o.add("preset", preset_, "Size and recipe").choices(tasks::preset_names());
-  o.add("init", task_.init, "Begin with this model (fine-tuning) instead of a new one");
+  o.add("init", task_.init, "Begin with this model (fine-tuning) instead of a new one").value_name("FOLDER");
+  tuning_.add_to(o);
   o.add("layers", layers_, "Layers of encoder and decoder each").range(1, 1024).default_text(of_preset);
   o.add("encoder-layers", encoder_layers_, "Layers of the encoder").range(1, 1024).default_text(of_preset);
   o.add("decoder-layers", decoder_layers_, "Layers of the decoder").range(1, 1024).default_text(of_preset);
@@ -169,6 +172,7 @@ tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, 
   tasks::TranslationTrainingOptions t = task_;
   t.structure = structure();
   t.resume = resume;
+  t.tuning = tuning_.resolve(!t.init.empty());
   t.seed = command.common().seed;
   t.threads = thread_count();
   t.max_length = static_cast<uint32_t>(max_length_);
@@ -204,8 +208,7 @@ int run_train_translation(Command& command) {
 
   const train::Recipe recipe = task_options.recipe();
   return run_training(command, training, recipe, task_options.d_model(), [&](const std::filesystem::path& resume) {
-    auto task = std::make_unique<tasks::TranslationTraining>(task_options.resolve(command, recipe, resume));
-    return MadeTask{std::move(task)};
+    return MadeTask{std::make_unique<tasks::TranslationTraining>(task_options.resolve(command, recipe, resume))};
   });
 }
 

@@ -51,36 +51,12 @@ void use_folder(const fs::path& folder, StartedModel& result) {
   };
 }
 
-// Sets what is trained, and how fast.
-void tune(const ModelStart& start, StartedModel& result) {
-  nn::ParameterStore& parameters = result.model->parameters();
-  if (start.lora.rank > 0) {
-    std::vector<std::string> whole = models::head_parameters(*result.model);
-    for (const std::string& name : result.fresh)
-      if (std::ranges::find(whole, name) == whole.end()) whole.push_back(name);
-    result.lora = std::make_shared<models::Lora>(*result.model, start.lora, whole, start.seed);
-    result.base = fs::absolute(start.init).lexically_normal().string();
-  } else if (start.tuning.changes_anything()) {
-    models::set_rates(parameters, start.tuning);
-  } else {
-    return;
-  }
-  int64_t trained = 0;
-  for (const auto& part : parameters.rates()) trained += part.count;
-  log().info("{} of {} parameters are trained", trained, parameters.values().numel());
-}
-
 }  // namespace
 
 io::ModelContent StartedModel::content() const {
   io::ModelContent content = models::content_of(*model, nullptr);
   content.add_files = save_tokenizer;
-  if (!lora) return content;
-  content.tensors = lora->merged();
-  content.add_weights = [adapters = lora, from = base](const fs::path& folder) {
-    adapters->write(folder / "adapter", from);
-  };
-  return content;
+  return with_adapters(std::move(content), lora, base);
 }
 
 StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text) {
@@ -107,7 +83,8 @@ StartedModel start_model(const ModelStart& start, models::NewModel wanted, const
   result.model = std::move(loaded.model);
   result.fresh = std::move(loaded.fresh);
   if (!result.fresh.empty()) log().info("new parameters: {}", fmt::join(result.fresh, ", "));
-  tune(start, result);
+  result.lora = tune(*result.model, start.tuning, result.fresh, start.seed);
+  result.base = start.init;
   return result;
 }
 
@@ -131,13 +108,7 @@ Json identity_of(const ModelStart& start) {
   const auto path = [](const fs::path& p) { return p.empty() ? "" : fs::absolute(p).lexically_normal().string(); };
   Json json{{"init", path(start.init)}, {"tokenizer", path(start.tokenizer.folder)}};
   if (!start.init.empty()) {
-    const models::FineTuning& t = start.tuning;
-    json["freeze"] = t.freeze_layers > 0 ? Json(t.freeze_layers) : Json(t.freeze_embeddings ? "embeddings" : "nothing");
-    json["layer-decay"] = t.layer_decay;
-    json["lora-rank"] = start.lora.rank;
-    json["lora-alpha"] = start.lora.alpha;
-    json["lora-dropout"] = start.lora.dropout;
-    json["lora-targets"] = start.lora.targets;
+    json.update(identity_of(start.tuning));
     return json;
   }
   const models::NewModel& m = start.structure;

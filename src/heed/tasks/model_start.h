@@ -9,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "heed/models/lora.h"
-#include "heed/models/parameter_place.h"
 #include "heed/models/registry.h"
+#include "heed/tasks/tuning.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::tasks {
@@ -31,9 +30,8 @@ struct ModelStart {
   std::string family;            // of a new model
   models::NewModel structure;    // of a new model; of `init` the dropout alone
   TokenizerChoice tokenizer;
-  models::FineTuning tuning;  // of `init`
-  models::LoraConfig lora;    // of `init`; of rank 0: none
-  uint64_t seed = 1;          // of initial values
+  Tuning tuning;      // of `init`
+  uint64_t seed = 1;  // of initial values
 };
 
 // The text that a tokenizer is trained on, piece by piece; what ends a line is part of the piece if it shall have a
@@ -43,9 +41,9 @@ using TextPieces = std::function<void(const std::function<void(std::string_view)
 struct StartedModel {
   std::shared_ptr<models::Model> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
-  std::vector<std::string> fresh;  // parameters of `init` that are new
-  std::shared_ptr<models::Lora> lora;
-  std::string base;  // what the adapters are for
+  std::vector<std::string> fresh;      // parameters of `init` that are new
+  std::shared_ptr<models::Lora> lora;  // nullptr: none
+  std::filesystem::path base;          // what the adapters are for
   // Writes the tokenizer's files into a folder. They are held in memory.
   std::function<void(const std::filesystem::path& folder)> save_tokenizer;
 

@@ -193,7 +193,9 @@ void TranslationTraining::make_model() {
   }
   config_ = model_->config();
   generation_config_ = model_->generation_config();
-  if (!options_.init.empty()) override_dropout();
+  if (options_.init.empty()) return;
+  override_dropout();
+  lora_ = tune(*model_, options_.tuning, {}, options_.seed);
 }
 
 void TranslationTraining::load_model(const fs::path& folder) {
@@ -277,6 +279,8 @@ void TranslationTraining::read_validation() {
                    [&](size_t a, size_t b) { return valid_source_ids_[a].size() > valid_source_ids_[b].size(); });
 }
 
+TrainingBatches& TranslationTraining::batches() const { return *batches_; }
+
 data::PlanReport TranslationTraining::plan() const { return batches_->report(); }
 
 std::string TranslationTraining::report() const { return corpus_->report().text() + "; " + plan().text(); }
@@ -357,8 +361,9 @@ bool TranslationTraining::validation_bleu(const StopFlag& stop, double& bleu, do
 }
 
 io::ModelContent TranslationTraining::content() {
-  return {config_, generation_config_, models::named_views(model_->parameters()),
-          [this](const fs::path& folder) { tokenizer_->save(folder); }};
+  io::ModelContent content{config_, generation_config_, models::named_views(model_->parameters()),
+                           [this](const fs::path& folder) { tokenizer_->save(folder); }};
+  return with_adapters(std::move(content), lora_, options_.init);
 }
 
 Json TranslationTraining::identity() const {
@@ -395,6 +400,7 @@ Json TranslationTraining::identity() const {
   say("tie-output", "tie_word_embeddings");
   json["norm"] = config_.value("normalize_before", false) ? "pre" : "post";
   json["positions"] = config_.value("position_embedding_type", "sinusoidal");
+  if (!o.init.empty()) json.update(identity_of(o.tuning));
   return json;
 }
 

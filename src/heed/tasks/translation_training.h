@@ -16,6 +16,7 @@
 #include "heed/models/encoder_decoder.h"
 #include "heed/tasks/training_task.h"
 #include "heed/tasks/translation.h"
+#include "heed/tasks/tuning.h"
 #include "heed/text/marian_tokenizer.h"
 
 namespace heed::tasks {
@@ -43,6 +44,7 @@ struct TranslationTrainingOptions {
   TranslationTokenizerOptions tokenizer;
   models::EncoderDecoderConfig structure;  // of a new model; vocabularies and special ids are set here
   std::filesystem::path init;              // a model folder to begin with, tokenizer and structure included
+  Tuning tuning;                           // of `init`
   std::optional<float> dropout, attention_dropout, activation_dropout;  // in place of what `init` has
   std::filesystem::path resume;  // a training's output to go on with: tokenizer and structure are as they are there
 
@@ -70,7 +72,7 @@ class TranslationTraining final : public TrainingTask {
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
   std::string report() const override;
-  TrainingBatches& batches() const override { return *batches_; }
+  TrainingBatches& batches() const override;
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return !valid_order_.empty(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
@@ -95,6 +97,7 @@ class TranslationTraining final : public TrainingTask {
   const TranslationTrainingOptions options_;
   std::optional<text::MarianTokenizer> tokenizer_;
   std::shared_ptr<models::Seq2SeqModel> model_;
+  std::shared_ptr<models::Lora> lora_;
   Json config_;
   std::optional<Json> generation_config_;
   std::unique_ptr<data::EncodedCorpus> corpus_;
