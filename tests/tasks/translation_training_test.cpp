@@ -227,7 +227,7 @@ TEST_F(TranslationTrainingTest, GoesOnWithTheTokenizerOfItsOutput) {
   o.resume = folder_ / "m";
   const TranslationTraining again(o);
   EXPECT_EQ(again.identity(), first.identity());
-  EXPECT_EQ(again.tokenizer().encode_source("the old dog"), first.tokenizer().encode_source("the old dog"));
+  EXPECT_EQ(again.tokenizer().encode("the old dog"), first.tokenizer().encode("the old dog"));
 }
 
 TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {

@@ -44,6 +44,7 @@ class ToyBatches final : public tasks::TrainingBatches {
   }
   const char* option() const override { return "rows"; }
   uint32_t size() const override { return static_cast<uint32_t>(task_.options().rows); }
+  void keep_order() override {}
   void resize(uint32_t size) override { task_.set_rows(static_cast<int>(size)); }
   std::unique_ptr<tasks::TrainingBatch> heaviest() const override { return task_.prepare(0, 0); }
 

@@ -17,7 +17,7 @@ class SourceOptions {
 
   // What was asked for: the parameters of --task or, without it, of `usual` if the model has them ("" is none). Their
   // prefix is replaced by --prefix. Throws UsageError for a task that the model does not know.
-  tasks::TaskParameters task(const tasks::TranslationModel& model, const std::string& usual = {}) const;
+  tasks::TaskParameters task(const tasks::TranslationModel& model, const std::string& usual = "translation") const;
   // The same as limits of the sources.
   tasks::SourceLimits limits(const tasks::TaskParameters& task) const {
     return {task.prefix, max_source_length_, split_sentences_};

@@ -56,6 +56,7 @@ int train_together(dist::Communicator& together, Command& command, const Trainin
   together.barrier();
   const bool going_on = options.resume && train::OutputFolder::is_resumable(options.output);
   const MadeTask made = make(going_on ? options.output : std::filesystem::path());
+  if (!options.shuffle) made.task->batches().keep_order();
   choose_batch_size(together, command, options, training.memory_limit(), going_on, *made.task);
   const auto batches = static_cast<int64_t>(made.task->batches().count(0));
   fit_to_data(options, recipe, (batches + options.accumulate - 1) / options.accumulate, training.chosen());

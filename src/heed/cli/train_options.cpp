@@ -67,6 +67,7 @@ void TrainingOptions::add_course(Options& o) {
       .default_text("the recipe's, unless it ends otherwise");
   o.add("max-minutes", max_minutes_, "Minutes, of all runs of this training together; 0: any").at_least(0);
   o.add("max-epochs", max_epochs_, "Passes over the text; 0: any");
+  o.add("shuffle", shuffle_, "Draw the order of examples anew in each epoch");
   o.add("patience", patience_, "Validations in a row without a better score before it ends; 0: any").at_least(0);
   o.add("valid-every", valid_every_, "Steps between validations; 0: at the end")
       .range(0, kMost)
@@ -96,6 +97,7 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   // The preset's number of steps is for who names no end.
   const int64_t default_steps = max_epochs_ > 0 || max_minutes_ > 0 ? 0 : t.max_steps;
   t.max_steps = max_steps_.value_or(default_steps);
+  t.shuffle = shuffle_;
   t.accumulate = accumulate_;
   t.recompute = recompute_;
   if (schedule_) t.schedule.kind = optim::schedule_from_name(*schedule_);

@@ -32,7 +32,7 @@ class TrainingOptions {
   void add_course(Options& o);
 
   std::filesystem::path output_;
-  bool resume_ = false, recompute_ = false;
+  bool resume_ = false, recompute_ = false, shuffle_ = true;
   std::optional<int64_t> max_steps_, warmup_, valid_every_, save_every_, snapshot_every_;
   uint64_t max_epochs_ = 0;
   double max_minutes_ = 0;

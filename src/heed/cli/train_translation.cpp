@@ -43,7 +43,7 @@ class TranslationOptions {
   std::string preset_ = "tiny", norm_ = "post", positions_ = "sinusoidal";
   std::optional<int> layers_, encoder_layers_, decoder_layers_, d_model_, ffn_, heads_, max_positions_;
   std::optional<int> batch_tokens_;
-  int max_length_ = 0;
+  int max_length_ = 0, batch_pairs_ = 0;
   std::optional<float> label_smoothing_;
   Activation activation_ = Activation::kRelu;
   bool share_embeddings_ = true, tie_output_ = true;
@@ -58,6 +58,8 @@ void TranslationOptions::add_text(Options& o) {
   o.add("valid-source", task_.valid.source, "Held-out sentences").value_name("FILE");
   o.add("valid-target", task_.valid.target, "Their translations").value_name("FILE");
   o.add("valid-tsv", task_.valid.tsv, "Instead of the two").value_name("FILE");
+  o.add("prefix", task_.prefix, "Text before every source, such as 'translate English to German: ' (T5)")
+      .default_text("the model's");
   o.add("max-length", max_length_, "Tokens that a side may have; 0: as many as the model has positions").at_least(0);
   o.add("crop", task_.crop, "Cut longer sides instead of dropping the pair");
   o.add("max-length-ratio", task_.max_length_ratio, "Drop pairs with a side so many times the other's length; 0: none")
@@ -115,6 +117,7 @@ void TranslationOptions::add_to(Command& command) {
   o.section("Loss and batches");
   o.add("label-smoothing", label_smoothing_, "Of the loss").range(0, 0.99).default_text("0.1");
   o.add("batch-tokens", batch_tokens_, "Target tokens of a batch").at_least(1).default_text("the recipe's");
+  o.add("batch-pairs", batch_pairs_, "Most pairs of a batch; 0: any number").range(0, 1 << 26);
   o.add("valid-beam", task_.valid_beam, "Beam of the translations that BLEU is measured on").range(1, 64);
   o.add("valid-bleu", task_.valid_bleu, "Choose the best model by BLEU, else by the loss");
 }
@@ -176,6 +179,7 @@ tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, 
   t.seed = command.common().seed;
   t.threads = thread_count();
   t.max_length = static_cast<uint32_t>(max_length_);
+  t.batch_pairs = static_cast<uint32_t>(batch_pairs_);
   t.batch_tokens = batch_tokens_ ? static_cast<uint32_t>(*batch_tokens_) : recipe.batch_tokens;
   t.label_smoothing = label_smoothing_.value_or(recipe.label_smoothing);
   t.tokenizer.exact_size = command.options().given("vocab-size");

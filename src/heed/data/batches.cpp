@@ -30,11 +30,12 @@ std::vector<uint32_t> bucket_of_length(uint32_t longest, double growth) {
   return buckets;
 }
 
-// All rows, shuffled, then ordered by bucket; within a bucket the shuffled order stays.
+// All rows, shuffled, then ordered by bucket; within a bucket the shuffled order stays. Or all as they come.
 std::vector<uint32_t> rows_by_bucket(std::span<const uint16_t> source, std::span<const uint16_t> target,
                                      const BatchOptions& options, uint64_t epoch) {
   std::vector<uint32_t> shuffled(target.size());
   std::iota(shuffled.begin(), shuffled.end(), 0u);
+  if (!options.shuffle) return shuffled;
   Random(stream_seed(options.seed, Stream::kShuffleRows), epoch).shuffle(shuffled);
 
   const auto longer = [&](uint32_t row) { return std::max(source[row], target[row]); };
@@ -126,7 +127,7 @@ BatchPlan::BatchPlan(std::span<const uint16_t> source_lengths, std::span<const u
   order_.resize(begins_.size());
   begins_.push_back(static_cast<uint32_t>(rows_.size()));
   std::iota(order_.begin(), order_.end(), 0u);
-  Random(stream_seed(options.seed, Stream::kShuffleBatches), epoch).shuffle(order_);
+  if (options.shuffle) Random(stream_seed(options.seed, Stream::kShuffleBatches), epoch).shuffle(order_);
 
   measure(source_lengths, target_lengths, options.count_source);
 }
@@ -181,6 +182,12 @@ ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
 void ParallelBatches::set_max_tokens(uint32_t tokens) {
   const std::lock_guard lock(mutex_);
   options_.max_tokens = tokens;
+  recent_.clear();
+}
+
+void ParallelBatches::keep_order() {
+  const std::lock_guard lock(mutex_);
+  options_.shuffle = false;
   recent_.clear();
 }
 

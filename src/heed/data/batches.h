@@ -1,6 +1,7 @@
 // Batches by token budget. The plan of an epoch is a pure function of the lengths, the options (with the seed) and the
-// epoch: rows are shuffled, put into buckets of like length, cut into batches in that order, and the batches shuffled.
-// So batch k of epoch e is the same whoever asks, in whatever order, and a resumed run meets the same batches.
+// epoch: rows are shuffled (unless they shall not be), put into buckets of like length, cut into batches in that order,
+// and the batches shuffled. So batch k of epoch e is the same whoever asks, in whatever order, and a resumed run meets
+// the same batches.
 //
 // A bucket holds the rows whose longer side lies in a range; ranges grow by a factor, as in tensor2tensor (Vaswani et
 // al. 2018): that bounds the padding of a padded layout while buckets stay large enough for batches to differ in every
@@ -26,6 +27,7 @@ struct BatchOptions {
   uint32_t max_tokens = 4096;  // real target tokens of a batch; a single longer row makes a batch of its own
   bool count_source = false;   // max_tokens bounds source and target tokens together
   uint32_t max_rows = 0;       // 0: any
+  bool shuffle = true;         // false: rows in their order, in every epoch, without buckets
   double bucket_growth = 1.1;  // a bucket's longest over its shortest, about; 1: by exact length; 0: no buckets
 };
 
@@ -97,6 +99,7 @@ class ParallelBatches {
   uint32_t max_tokens() const { return options_.max_tokens; }
   // Before any batch is asked for by another thread.
   void set_max_tokens(uint32_t tokens);
+  void keep_order();  // BatchOptions::shuffle off
 
  private:
   const EncodedCorpus& corpus_;

@@ -67,6 +67,12 @@ void ExampleBatches::resize(uint32_t size) {
   recent_.clear();
 }
 
+void ExampleBatches::keep_order() {
+  const std::lock_guard lock(mutex_);
+  options_.shuffle = false;
+  recent_.clear();
+}
+
 std::unique_ptr<TrainingBatch> ExampleBatches::heaviest() const { return batch(0, plan(0)->heaviest()); }
 
 std::string describe_examples(std::span<const uint32_t> examples, const std::function<std::string(uint32_t)>& place) {

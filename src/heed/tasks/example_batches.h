@@ -32,6 +32,7 @@ class ExampleBatches final : public TrainingBatches {
   const char* option() const override { return by_tokens_ ? "batch-tokens" : "batch-size"; }
   uint32_t size() const override { return options_.max_tokens; }
   void resize(uint32_t size) override;
+  void keep_order() override;
   std::unique_ptr<TrainingBatch> heaviest() const override;
 
  private:

@@ -41,17 +41,16 @@ void use_trained(const TokenizerChoice& choice, const std::string& kind, const T
   result.save_tokenizer = [trained](const fs::path& folder) { text::save_tokenizer(*trained, folder); };
 }
 
-void use_folder(const fs::path& folder, StartedModel& result) {
-  result.tokenizer = text::load_tokenizer(folder);
+}  // namespace
+
+FolderTokenizer tokenizer_of(const fs::path& folder) {
   std::vector<std::pair<std::string, std::string>> files;
   for (const std::string& name : models::input_files())
     if (fs::exists(folder / name)) files.emplace_back(name, read_file(folder / name));
-  result.save_tokenizer = [files](const fs::path& to) {
-    for (const auto& [name, bytes] : files) write_file_atomically(to / name, bytes);
-  };
+  return {text::load_tokenizer(folder), [files](const fs::path& to) {
+            for (const auto& [name, bytes] : files) write_file_atomically(to / name, bytes);
+          }};
 }
-
-}  // namespace
 
 io::ModelContent StartedModel::content() const {
   io::ModelContent content = models::content_of(*model, nullptr);
@@ -63,8 +62,11 @@ StartedModel start_model(const ModelStart& start, models::NewModel wanted, const
   StartedModel result;
   const fs::path& from = start.resume.empty() ? start.init : start.resume;
   const TokenizerChoice& choice = start.tokenizer;
-  if (const fs::path& folder = from.empty() ? choice.folder : from; !folder.empty()) use_folder(folder, result);
-  else use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, result);
+  if (const fs::path& folder = from.empty() ? choice.folder : from; !folder.empty()) {
+    FolderTokenizer loaded = tokenizer_of(folder);
+    result.tokenizer = std::move(loaded.tokenizer);
+    result.save_tokenizer = std::move(loaded.save);
+  } else use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, result);
 
   models::NewModel m = start.structure;
   m.head = wanted.head;

@@ -38,14 +38,20 @@ struct ModelStart {
 // token.
 using TextPieces = std::function<void(const std::function<void(std::string_view)>& piece)>;
 
+// The tokenizer of a folder, and what writes its files, which are held in memory, into another one.
+struct FolderTokenizer {
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::function<void(const std::filesystem::path& folder)> save;
+};
+FolderTokenizer tokenizer_of(const std::filesystem::path& folder);
+
 struct StartedModel {
   std::shared_ptr<models::Model> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
-  std::vector<std::string> fresh;      // parameters of `init` that are new
-  std::shared_ptr<models::Lora> lora;  // nullptr: none
-  std::filesystem::path base;          // what the adapters are for
-  // Writes the tokenizer's files into a folder. They are held in memory.
-  std::function<void(const std::filesystem::path& folder)> save_tokenizer;
+  std::vector<std::string> fresh;                                           // parameters of `init` that are new
+  std::shared_ptr<models::Lora> lora;                                       // nullptr: none
+  std::filesystem::path base;                                               // what the adapters are for
+  std::function<void(const std::filesystem::path& folder)> save_tokenizer;  // writes its files
 
   // The model's folder as it is now; with adapters, they are merged, and stand in its folder adapter/ besides.
   io::ModelContent content() const;

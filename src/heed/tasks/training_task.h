@@ -60,6 +60,8 @@ class TrainingBatches {
   virtual uint32_t size() const = 0;
   // Other batches from now on; before any stream is open.
   virtual void resize(uint32_t size) = 0;
+  // The same, of examples in the order of the data, alike in every epoch.
+  virtual void keep_order() = 0;
   // The batch of the first epoch that has the most tokens.
   virtual std::unique_ptr<TrainingBatch> heaviest() const = 0;
 };

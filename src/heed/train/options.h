@@ -23,6 +23,7 @@ struct TrainOptions {
   int patience = 0;        // validations in a row without a better score
 
   uint64_t seed = 1;          // of dropout
+  bool shuffle = true;        // false: the task's batches keep the order of the data (TrainingBatches::keep_order)
   DType dtype = DType::kF32;  // what the factors of matrix products are rounded to: f32 (not at all) or bf16
   int accumulate = 1;         // batches per step
   optim::Schedule schedule;

@@ -58,7 +58,9 @@ class Trainer {
         together_(options.together),
         folder_(options.output, options.resume, is_first()),
         snapshots_(folder_.snapshots()),
-        stepper_(task, options_) {}
+        stepper_(task, options_) {
+    if (!options_.shuffle) task_.batches().keep_order();
+  }
 
   TrainSummary run();
 
