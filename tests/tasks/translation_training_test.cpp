@@ -252,6 +252,37 @@ TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
   EXPECT_EQ(same.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(same).first);  // it has none
 }
 
+TEST_F(TranslationTrainingTest, APrefixStandsBeforeEverySourceAndInTheFolder) {
+  TranslationTrainingOptions o = options();
+  const std::pair<double, int64_t> without = first_loss(TranslationTraining(o));
+  o.prefix = "the big old dog ";
+  TranslationTraining task(o);
+  EXPECT_EQ(first_loss(task).second, without.second) << "the targets are the same";
+  EXPECT_NE(first_loss(task).first, without.first);
+  EXPECT_EQ(task.content().config["task_specific_params"]["translation"]["prefix"], "the big old dog ");
+  train::TrainObserver observer;
+  train::train(task, course(folder_ / "m", 2), observer, never);
+  // The folder says it, to who goes on with it or translates.
+  TranslationTrainingOptions more = options();
+  more.init = folder_ / "m";
+  const TranslationTraining again(more);
+  more.prefix = "";
+  EXPECT_EQ(again.identity()["prefix"], "the big old dog ");
+  EXPECT_NE(first_loss(again).first, first_loss(TranslationTraining(more)).first);
+}
+
+TEST_F(TranslationTrainingTest, KeepsTheOrderOfTheData) {
+  TranslationTrainingOptions o = options();
+  o.batch_pairs = 3;
+  TranslationTraining task(o);
+  EXPECT_EQ(task.batches().stream({1, 0}, 1)->next().batch->describe().find("lines 1 2 3"), std::string::npos);
+  task.batches().keep_order();
+  const auto stream = task.batches().stream({1, 0}, 1);
+  EXPECT_EQ(stream->next().batch->describe(), "lines 1 2 3");
+  EXPECT_EQ(stream->next().batch->describe(), "lines 4 5 6");
+  EXPECT_EQ(task.batches().count(0), (400 + 2) / 3u);
+}
+
 TEST_F(TranslationTrainingTest, FineTunesAPart) {
   TranslationTraining first(options());
   train::TrainObserver observer;
