@@ -4,11 +4,9 @@
 
 #include <cmath>
 #include <limits>
-#include <optional>
 
 #include "heed/base/threads.h"
 #include "heed/cpu/bf16_kernels.h"
-#include "heed/cpu/factor.h"
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 #include "ops/op_case.h"
@@ -248,72 +246,6 @@ TEST_P(Bf16, LossOverTheVocabulary) {
       expect_near(x.grad(), dx, 4e-3, "dx");
       expect_near(w.grad(), dw, 4e-3, "dw");
       EXPECT_NE(w.grad().to_vector<float>(), dw.to_vector<float>());
-    }
-  }
-}
-
-// f32 numbers in three parts of bf16, where the machine has kernels for them.
-class ThreeParts : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cpu::bf16::kernels().multiply_parts) GTEST_SKIP() << "skipped: no AMX";
-  }
-  void TearDown() override {
-    cpu::bf16::use_kernels(nullptr);
-    set_thread_count(0);
-  }
-};
-
-TEST_F(ThreeParts, ProductsAreAsExactAsF32) {
-  for (const auto& [m, n, k] : kSizes) {
-    const Tensor a = random_tensor({m, k}, 1), b = random_tensor({k, n}, 2), c = random_tensor({m, n}, 3);
-    const Tensor turned = transposed(b), first = transposed(a);
-    for (const bool transpose : {false, true}) {
-      const Tensor sum = c.clone(), one = Tensor::empty({m, n});
-      const auto factor = cpu::tile_factor((transpose ? turned : b).view(), transpose, 3);
-      factor->multiply(a.view(), false, true, sum.view());
-      factor->multiply(first.view(), true, false, one.view());
-      for (int64_t i = 0; i < m; ++i)
-        for (int64_t j = 0; j < n; ++j) {
-          double exact = 0, size = 0;
-          for (int64_t l = 0; l < k; ++l) {
-            const double term = static_cast<double>(a.data<float>()[i * k + l]) * b.data<float>()[l * n + j];
-            exact += term;
-            size += std::abs(term);
-          }
-          const double bound = std::ldexp(size, -21) + 1e-30, added = c.data<float>()[i * n + j];
-          ASSERT_NEAR(one.data<float>()[i * n + j], exact, bound) << m << " x " << n << " x " << k;
-          ASSERT_NEAR(sum.data<float>()[i * n + j], exact + added, bound + std::ldexp(std::abs(added), -22));
-        }
-    }
-  }
-}
-
-TEST_F(ThreeParts, KeepAllBitsOfANumber) {
-  const Tensor x = random_tensor({64, 64}, 5);
-  const Tensor y = Tensor::empty({64, 64});
-  cpu::tile_factor(x.view(), false, 3)->multiply(identity(64).view(), false, false, y.view());
-  EXPECT_EQ(y.to_vector<float>(), x.to_vector<float>());
-  cpu::tile_factor(identity(64).view(), true, 3)->multiply(x.view(), false, false, y.view());
-  EXPECT_EQ(y.to_vector<float>(), x.to_vector<float>());
-}
-
-TEST_F(ThreeParts, LinearAndItsGradientsMatchThoseWithoutThem) {
-  for (const bool transposed : {false, true}) {
-    const LinearCase c{{700, 130, 70}, Activation::kRelu, transposed, true, true};
-    cpu::bf16::use_kernels(&cpu::bf16::emulated_kernels());
-    const LinearResult expected = linear(c, DType::kF32);
-    cpu::bf16::use_kernels(nullptr);
-    std::optional<LinearResult> first;
-    for (const int threads : {1, 3}) {
-      set_thread_count(threads);
-      const LinearResult actual = linear(c, DType::kF32);
-      expect_near(actual.y, expected.y, 1e-5, "y");
-      expect_near(actual.dx, expected.dx, 1e-5, "dx");
-      expect_near(actual.dw, expected.dw, 1e-5, "dw");
-      expect_near(actual.dbias, expected.dbias, 1e-5, "dbias");
-      if (first) EXPECT_EQ(actual.dw.to_vector<float>(), first->dw.to_vector<float>()) << "for every thread count";
-      first = actual;
     }
   }
 }

@@ -6,12 +6,6 @@
 //   second factor: tile[depth / 2][column][2]     16 pairs x 16 columns
 // What lies beyond the matrix is zero. All kernels share the form: tiles of AMX, dot products of AVX512_BF16, or f32
 // multiply-adds of the widened numbers where a CPU has neither.
-//
-// AMX also multiplies f32 numbers. Each is cut into three parts of bf16, x = x0 + x1 + x2, every part the rounding of
-// what those before it leave: 3 x 8 bits hold f32's 24. Of the nine products of parts six are summed; the three left
-// out are below 2^-23 of the whole together, which is f32's own rounding. A step is then three times as long: the tiles
-// of the first parts, of the second, of the third. (Parts that would be denormal are zero, so numbers below 2^-110 are
-// less exact; above 3.39e38 they become infinite.)
 #pragma once
 
 #include <cstdint>
@@ -55,9 +49,6 @@ struct Kernels {
   std::string_view name;  // of the instructions; empty: emulated
   void (*pack)(Layout layout, const Band& band);
   void (*multiply)(const Product& product);
-  // The same for numbers in three parts; nullptr where f32's own instructions are faster.
-  void (*pack_parts)(Layout layout, const Band& band) = nullptr;
-  void (*multiply_parts)(const Product& product) = nullptr;
 };
 
 // Those that this CPU can run, fastest first; the last is the emulation.

@@ -61,33 +61,20 @@ HEED_AVX512 inline __m512i round_two(__m512 low, __m512 high) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
-HEED_AVX512 inline __m512 widen(__m256i half) {
-  return reinterpret_cast<__m512>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
-}
-
-// Rounds, and leaves what the rounding took away.
-HEED_AVX512 inline __m512i take_part(__m512& low, __m512& high) {
-  const __m512i part = round_two(low, high);
-  low = _mm512_sub_ps(low, widen(_mm512_castsi512_si256(part)));
-  high = _mm512_sub_ps(high, widen(_mm512_extracti64x4_epi64(part, 1)));
-  return part;
-}
-
-// The numbers of tile `t` of the block, one row of the tile in each pair of registers: 32 columns of a row, or, where
-// rows are the depth, 16 columns of two rows.
+// Tile `t` of the block: 32 columns of each of 16 rows or, where rows are the depth, 16 columns of 16 pairs of rows.
 template <Layout kLayout>
-HEED_AVX512 inline void load_tile(const Source& s, int t, __m512 (&low)[16], __m512 (&high)[16]) {
+HEED_AVX512 inline void load_tile(const Source& s, int t, __m512i (&tile)[16]) {
+  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (int i = 0; i < 16; ++i) {
-    constexpr bool kPairs = rows_are_depth(kLayout);
-    low[i] = kPairs ? load_half(s, 2 * i, t) : load_half(s, t * 16 + i, 0);
-    high[i] = kPairs ? load_half(s, 2 * i + 1, t) : load_half(s, t * 16 + i, 1);
+    if constexpr (rows_are_depth(kLayout))
+      tile[i] = _mm512_permutexvar_epi16(interleave, round_two(load_half(s, 2 * i, t), load_half(s, 2 * i + 1, t)));
+    else tile[i] = round_two(load_half(s, t * 16 + i, 0), load_half(s, t * 16 + i, 1));
   }
 }
 
-template <Layout kLayout, int kParts>
+template <Layout kLayout>
 HEED_AVX512 void pack_band(const Band& band) {
-  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (int64_t c = 0; c < band.cols; c += 32) {
     const int64_t left = band.cols - c;
     const auto mask = [](int64_t n) { return static_cast<__mmask16>(n >= 16 ? 0xFFFF : n > 0 ? (1 << n) - 1 : 0); };
@@ -95,30 +82,20 @@ HEED_AVX512 void pack_band(const Band& band) {
     const Source source{band.x + c, band.stride, band.rows, {mask(left), mask(left - 16)}};
     uint16_t* out = band.out + c / 32 * band.block_stride;
     for (int t = 0; t < 2; ++t) {
-      __m512 low[16], high[16];
-      load_tile<kLayout>(source, t, low, high);
-      for (int part = 0; part < kParts; ++part) {
-        __m512i tile[16];
-        for (int i = 0; i < 16; ++i) {
-          tile[i] = kParts == 1 ? round_two(low[i], high[i]) : take_part(low[i], high[i]);
-          if (rows_are_depth(kLayout)) tile[i] = _mm512_permutexvar_epi16(interleave, tile[i]);
-        }
-        if constexpr (kLayout == Layout::kFirstTransposed || kLayout == Layout::kSecondTransposed)
-          transpose_pairs(tile);
-        uint16_t* to = out + part * kStepElements + t * kTileElements;
-        for (int i = 0; i < 16; ++i) _mm512_store_si512(to + i * 32, tile[i]);
-      }
+      __m512i tile[16];
+      load_tile<kLayout>(source, t, tile);
+      if constexpr (kLayout == Layout::kFirstTransposed || kLayout == Layout::kSecondTransposed) transpose_pairs(tile);
+      for (int i = 0; i < 16; ++i) _mm512_store_si512(out + t * kTileElements + i * 32, tile[i]);
     }
   }
 }
 
-template <int kParts>
 void pack(Layout layout, const Band& band) {
   switch (layout) {
-    case Layout::kFirst: return pack_band<Layout::kFirst, kParts>(band);
-    case Layout::kFirstTransposed: return pack_band<Layout::kFirstTransposed, kParts>(band);
-    case Layout::kSecond: return pack_band<Layout::kSecond, kParts>(band);
-    case Layout::kSecondTransposed: return pack_band<Layout::kSecondTransposed, kParts>(band);
+    case Layout::kFirst: return pack_band<Layout::kFirst>(band);
+    case Layout::kFirstTransposed: return pack_band<Layout::kFirstTransposed>(band);
+    case Layout::kSecond: return pack_band<Layout::kSecond>(band);
+    case Layout::kSecondTransposed: return pack_band<Layout::kSecondTransposed>(band);
   }
 }
 
@@ -173,44 +150,6 @@ struct alignas(64) TileShapes {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// Two tiles of one part of the first factor, and of the second.
-HEED_AMX inline void load_first(const uint16_t* a, int part) {
-  _tile_loadd(4, a + part * kStepElements, 64);
-  _tile_loadd(5, a + part * kStepElements + kTileElements, 64);
-}
-HEED_AMX inline void load_second(const uint16_t* b, int part) {
-  _tile_loadd(6, b + part * kStepElements, 64);
-  _tile_loadd(7, b + part * kStepElements + kTileElements, 64);
-}
-HEED_AMX inline void multiply_loaded() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
-}
-
-// The sums of one step. Of three parts, the products (0, 2), (0, 1), (1, 1), (1, 0), (0, 0), (2, 0), in an order that
-// loads little.
-template <int kParts>
-HEED_AMX inline void multiply_step(const uint16_t* a, const uint16_t* b) {
-  load_first(a, 0);
-  load_second(b, kParts - 1);
-  multiply_loaded();
-  if constexpr (kParts == 3) {
-    load_second(b, 1);
-    multiply_loaded();
-    load_first(a, 1);
-    multiply_loaded();
-    load_second(b, 0);
-    multiply_loaded();
-    load_first(a, 0);
-    multiply_loaded();
-    load_first(a, 2);
-    multiply_loaded();
-  }
-}
-
-template <int kParts>
 HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_t steps, bool accumulate, float* c,
                                     int64_t c_stride) {
   const auto bytes = static_cast<size_t>(c_stride) * sizeof(float);
@@ -231,22 +170,29 @@ HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t step = 0; step < steps; ++step, a += kParts * kStepElements, b += kParts * kStepElements)
-    multiply_step<kParts>(a, b);
+  for (int64_t step = 0; step < steps; ++step, a += kStepElements, b += kStepElements) {
+    _tile_loadd(4, a, 64);
+    _tile_loadd(6, b, 64);
+    _tile_loadd(7, b + kTileElements, 64);
+    _tile_loadd(5, a + kTileElements, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
   _tile_stored(0, c, bytes);
   _tile_stored(1, c + 16, bytes);
   _tile_stored(2, lower, bytes);
   _tile_stored(3, lower + 16, bytes);
 }
 
-template <int kParts>
 HEED_AMX void multiply_amx(const Product& p) {
   const TileShapes shapes;
   _tile_loadconfig(&shapes);
   for_each_block(p, [&](const uint16_t* a, const uint16_t* b, float* c, int64_t rows, int64_t cols) HEED_AMX {
-    if (rows == kPanel && cols == kPanel) return multiply_tiles<kParts>(a, b, p.steps, p.accumulate, c, p.c_stride);
+    if (rows == kPanel && cols == kPanel) return multiply_tiles(a, b, p.steps, p.accumulate, c, p.c_stride);
     alignas(64) float block[kPanel * kPanel];
-    multiply_tiles<kParts>(a, b, p.steps, false, block, kPanel);
+    multiply_tiles(a, b, p.steps, false, block, kPanel);
     store_part(block, p, c, rows, cols);
   });
   _tile_release();
@@ -276,8 +222,8 @@ bool has_amx() {
          ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-constexpr Kernels kAvx512{"AVX512_BF16", pack<1>, multiply_avx512};
-constexpr Kernels kAmx{"AMX", pack<1>, multiply_amx<1>, pack<3>, multiply_amx<3>};
+constexpr Kernels kAvx512{"AVX512_BF16", pack, multiply_avx512};
+constexpr Kernels kAmx{"AMX", pack, multiply_amx};
 
 }  // namespace
 

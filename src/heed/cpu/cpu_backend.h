@@ -1,5 +1,5 @@
-// The CPU's Backend: matrix products by oneDNN and, in bf16 or where there is AMX, by kernels of its own, all else in
-// portable SIMD (Highway) chosen at run time, threads by OpenMP.
+// The CPU's Backend: matrix products by oneDNN and, in bf16, by kernels of its own, all else in portable SIMD (Highway)
+// chosen at run time, threads by OpenMP.
 //
 // Thread-safe: any number of threads may call kernels at once; each uses its own thread count (base/threads.h).
 #pragma once

@@ -1,5 +1,5 @@
 // The second factor of training's products, in one of two forms: as it lies in memory, for oneDNN's sgemm, or cut into
-// tiles (bf16_kernels.h), which hold numbers rounded to bf16 or f32 numbers in three parts of bf16.
+// tiles of numbers rounded to bf16 (bf16_kernels.h).
 #pragma once
 
 #include <algorithm>
@@ -39,8 +39,7 @@ struct LinearBackward {
 std::shared_ptr<const Factor> plain_factor(const TensorView& b, bool transpose, int64_t rows);
 void plain_linear_backward(const LinearBackward& p);
 
-// `parts` of bf16 a number: 1, or 3 (with kernels that can multiply those).
-std::shared_ptr<const Factor> tile_factor(const TensorView& b, bool transpose, int parts);
-void tile_linear_backward(const LinearBackward& p, int parts);
+std::shared_ptr<const Factor> tile_factor(const TensorView& b, bool transpose);
+void tile_linear_backward(const LinearBackward& p);
 
 }  // namespace heed::cpu

@@ -6,23 +6,11 @@
 #include "heed/cpu/factor.h"
 
 namespace heed::cpu {
-namespace {
-
-// Of bf16 a number; 0: not in tiles. AMX multiplies f32 numbers in three parts faster than AVX-512 whole ones, unless
-// they are so few that cutting them up takes longer.
-int parts_of(DType dtype, int64_t rows, int64_t out, int64_t in) {
-  if (dtype == DType::kBF16) return 1;
-  return bf16::kernels().multiply_parts && rows >= 64 && std::min(out, in) >= 32 && out * in >= 64 * 64 ? 3 : 0;
-}
-
-}  // namespace
-
 std::string_view CpuBackend::bf16_instructions() const { return bf16::kernels().name; }
 
 std::shared_ptr<const PackedMatrix> CpuBackend::pack_factor(const TensorView& b, bool transpose, DType dtype,
                                                             int64_t rows) {
-  const int parts = parts_of(dtype, rows, b.rows(), b.cols());
-  return parts > 0 ? tile_factor(b, transpose, parts) : plain_factor(b, transpose, rows);
+  return dtype == DType::kBF16 ? tile_factor(b, transpose) : plain_factor(b, transpose, rows);
 }
 
 void CpuBackend::gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
@@ -41,8 +29,7 @@ void CpuBackend::linear_backward(const TensorView& x, const TensorView& w, bool 
                                  bool accumulate_dbias, const TensorView& dbias) {
   const LinearBackward p{
       x, w, transposed, kind, dropout, y, dy, accumulate_dx, dx, accumulate_dw, dw, accumulate_dbias, dbias};
-  const int parts = parts_of(dtype, dy.rows(), dy.cols(), p.in());
-  if (parts > 0) tile_linear_backward(p, parts);
+  if (dtype == DType::kBF16) tile_linear_backward(p);
   else plain_linear_backward(p);
 }
 

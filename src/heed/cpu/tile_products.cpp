@@ -1,6 +1,6 @@
 // Matrix products of training with factors in tiles.
 //
-// On AMX the products themselves take so little time on these instructions that what counts is how often memory is
+// The products themselves take so little time on these instructions that what counts is how often memory is
 // passed over: a block of rows is rounded, multiplied and given its bias and activation while it is in the second-level
 // cache, and in the backward the same pass over dz and x lays both down as the factors of dw = dz^T x. Each element of
 // a result is one sum in order of the depth, whatever the threads.
@@ -20,18 +20,16 @@ using bf16::Layout;
 
 constexpr int64_t kBlockBytes = 512 << 10;
 // dw: as much of the second factor as stays in the second-level cache, 512 deep.
-constexpr int64_t kChunkSteps = 16;
-constexpr int64_t chunk_panels(int parts) { return parts == 1 ? 16 : 8; }
+constexpr int64_t kChunkSteps = 16, kChunkPanels = 16;
 
 int64_t panels_of(int64_t n) { return (n + bf16::kPanel - 1) / bf16::kPanel; }
 
 // A matrix in tiles: `width` rows of a first factor, or columns of a second one.
 class Tiles {
  public:
-  Tiles(int64_t width, int64_t depth, int parts)
+  Tiles(int64_t width, int64_t depth)
       : width_(width),
         depth_(depth),
-        parts_(parts),
         steps_(panels_of(depth)),
         data_(static_cast<uint16_t*>(cpu_backend().allocate(bytes()))) {}
   Tiles(const Tiles&) = delete;
@@ -40,10 +38,8 @@ class Tiles {
 
   int64_t width() const { return width_; }
   int64_t depth() const { return depth_; }
-  int parts() const { return parts_; }
   int64_t steps() const { return steps_; }
-  int64_t step_stride() const { return parts_ * bf16::kStepElements; }
-  int64_t panel_stride() const { return steps_ * step_stride(); }
+  int64_t panel_stride() const { return steps_ * bf16::kStepElements; }
   uint16_t* panel(int64_t i) const { return data_ + i * panel_stride(); }
 
   // Rows [32 band, 32 band + 32) of the matrix, as far as x has them; its row 0 is the matrix's row `first_row`.
@@ -57,9 +53,9 @@ class Tiles {
                           x.row_stride,
                           std::min(bf16::kPanel, x.rows() - row),
                           x.cols(),
-                          across ? data_ + to * step_stride() : panel(to),
-                          across ? panel_stride() : step_stride()};
-    (parts_ == 1 ? bf16::kernels().pack : bf16::kernels().pack_parts)(layout, band);
+                          across ? data_ + to * bf16::kStepElements : panel(to),
+                          across ? panel_stride() : bf16::kStepElements};
+    bf16::kernels().pack(layout, band);
   }
   void pack(Layout layout, const TensorView& x) const {
     parallel_for(panels_of(x.rows()), 1 + (1 << 14) / (bf16::kPanel * x.cols() + 1),
@@ -72,7 +68,6 @@ class Tiles {
   size_t bytes() const { return static_cast<size_t>(panels_of(width_) * panel_stride()) * sizeof(uint16_t); }
 
   int64_t width_, depth_;
-  int parts_;
   int64_t steps_;
   uint16_t* data_;
 };
@@ -82,17 +77,13 @@ int64_t block_bands(int64_t cols) {
   return std::max<int64_t>(kBlockBytes / (4 * std::max<int64_t>(cols, 1)), 128) / bf16::kPanel;
 }
 
-void multiply(int parts, const bf16::Product& product) {
-  (parts == 1 ? bf16::kernels().multiply : bf16::kernels().multiply_parts)(product);
-}
-
 // y = x w (+ y) for a block of rows, which is packed into `scratch`.
 void multiply_rows(const TensorView& x, const Tiles& w, bool accumulate, const Tiles& scratch, int64_t scratch_panel,
                    const TensorView& y) {
   for (int64_t band = 0; band < panels_of(x.rows()); ++band)
     scratch.pack_rows(Layout::kFirst, x, band * bf16::kPanel, scratch_panel + band);
-  multiply(w.parts(), {scratch.panel(scratch_panel), scratch.panel_stride(), w.panel(0), w.panel_stride(), w.steps(),
-                       y.as<float>(), y.row_stride, y.rows(), y.cols(), accumulate});
+  bf16::kernels().multiply({scratch.panel(scratch_panel), scratch.panel_stride(), w.panel(0), w.panel_stride(),
+                            w.steps(), y.as<float>(), y.row_stride, y.rows(), y.cols(), accumulate});
 }
 
 TensorView rows_of(const TensorView& x, int64_t begin, int64_t count) {
@@ -112,25 +103,25 @@ void for_row_blocks(int64_t rows, int64_t bands_at_once, const Body& body) {
 
 // c = a b (+ c), a and b packed whole: rows of c divided among the threads, columns and depth cut for the cache.
 void multiply_tiles(const Tiles& a, const Tiles& b, bool accumulate, const TensorView& c) {
-  const int64_t panels = chunk_panels(a.parts());
   parallel_for(panels_of(c.rows()), 1, [&](int64_t begin, int64_t end, int) {
     const int64_t row = begin * bf16::kPanel, rows = std::min(end * bf16::kPanel, c.rows()) - row;
-    for (int64_t panel = 0; panel < panels_of(c.cols()); panel += panels) {
+    for (int64_t panel = 0; panel < panels_of(c.cols()); panel += kChunkPanels) {
       const int64_t column = panel * bf16::kPanel;
       // At least once, so that a product over nothing is zero.
       for (int64_t step = 0; step == 0 || step < a.steps(); step += kChunkSteps)
-        multiply(a.parts(),
-                 {a.panel(begin) + step * a.step_stride(), a.panel_stride(), b.panel(panel) + step * b.step_stride(),
-                  b.panel_stride(), std::min(kChunkSteps, a.steps() - step), c.row<float>(row) + column, c.row_stride,
-                  rows, std::min(panels * bf16::kPanel, c.cols() - column), accumulate || step > 0});
+        bf16::kernels().multiply({a.panel(begin) + step * a.bf16::kStepElements, a.panel_stride(),
+                                  b.panel(panel) + step * b.bf16::kStepElements, b.panel_stride(),
+                                  std::min(kChunkSteps, a.steps() - step), c.row<float>(row) + column, c.row_stride,
+                                  rows, std::min(kChunkPanels * bf16::kPanel, c.cols() - column),
+                                  accumulate || step > 0});
     }
   });
 }
 
 class TileFactor final : public Factor {
  public:
-  TileFactor(const TensorView& b, bool transpose, int parts)
-      : tiles_(transpose ? b.rows() : b.cols(), transpose ? b.cols() : b.rows(), parts) {
+  TileFactor(const TensorView& b, bool transpose)
+      : tiles_(transpose ? b.rows() : b.cols(), transpose ? b.cols() : b.rows()) {
     tiles_.pack(transpose ? Layout::kSecondTransposed : Layout::kSecond, b);
   }
 
@@ -139,14 +130,14 @@ class TileFactor final : public Factor {
   const Tiles& tiles() const { return tiles_; }
 
   void multiply(const TensorView& a, bool transpose_a, bool accumulate, const TensorView& c) const override {
-    const Tiles first(c.rows(), tiles_.depth(), tiles_.parts());
+    const Tiles first(c.rows(), tiles_.depth());
     first.pack(transpose_a ? Layout::kFirstTransposed : Layout::kFirst, a);
     multiply_tiles(first, tiles_, accumulate, c);
   }
   void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout,
               const TensorView& y) const override {
     const int64_t bands = std::min(block_bands(std::max(x.cols(), y.cols())), panels_of(y.rows()));
-    const Tiles scratch(thread_count() * bands * bf16::kPanel, x.cols(), tiles_.parts());
+    const Tiles scratch(thread_count() * bands * bf16::kPanel, x.cols());
     for_row_blocks(y.rows(), bands, [&](int64_t r, int64_t rows, int thread) {
       const TensorView block = rows_of(y, r, rows);
       multiply_rows(rows_of(x, r, rows), tiles_, false, scratch, thread * bands, block);
@@ -160,19 +151,19 @@ class TileFactor final : public Factor {
 
 }  // namespace
 
-std::shared_ptr<const Factor> tile_factor(const TensorView& b, bool transpose, int parts) {
-  return std::make_shared<TileFactor>(b, transpose, parts);
+std::shared_ptr<const Factor> tile_factor(const TensorView& b, bool transpose) {
+  return std::make_shared<TileFactor>(b, transpose);
 }
 
 // dz = dy m act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
-void tile_linear_backward(const LinearBackward& p, int parts) {
+void tile_linear_backward(const LinearBackward& p) {
   const int64_t m = p.dy.rows(), n = p.dy.cols(), k = p.in();
   std::optional<TileFactor> w;
-  if (p.dx) w.emplace(p.w, p.transposed, parts);
+  if (p.dx) w.emplace(p.w, p.transposed);
   const int64_t bands = std::min(block_bands(std::max(n, k)), panels_of(m));
-  const Tiles scratch(p.dx ? thread_count() * bands * bf16::kPanel : 0, n, parts);
+  const Tiles scratch(p.dx ? thread_count() * bands * bf16::kPanel : 0, n);
   // Of dw: dz^T x, or x^T dz.
-  const Tiles first(p.dw ? p.dw.rows() : 0, m, parts), second(p.dw ? p.dw.cols() : 0, m, parts);
+  const Tiles first(p.dw ? p.dw.rows() : 0, m), second(p.dw ? p.dw.cols() : 0, m);
   std::vector<float> sums(static_cast<size_t>(p.dbias ? thread_count() * n : 0));
   for_row_blocks(m, bands, [&](int64_t r, int64_t rows, int thread) {
     const TensorView dz = rows_of(p.dy, r, rows), input = rows_of(p.x, r, rows);
