@@ -254,11 +254,10 @@ TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
 
 TEST_F(TranslationTrainingTest, APrefixStandsBeforeEverySourceAndInTheFolder) {
   TranslationTrainingOptions o = options();
-  const std::pair<double, int64_t> without = first_loss(TranslationTraining(o));
+  const double without = first_loss(TranslationTraining(o)).first;
   o.prefix = "the big old dog ";
   TranslationTraining task(o);
-  EXPECT_EQ(first_loss(task).second, without.second) << "the targets are the same";
-  EXPECT_NE(first_loss(task).first, without.first);
+  EXPECT_NE(first_loss(task).first, without);
   EXPECT_EQ(task.content().config["task_specific_params"]["translation"]["prefix"], "the big old dog ");
   train::TrainObserver observer;
   train::train(task, course(folder_ / "m", 2), observer, never);

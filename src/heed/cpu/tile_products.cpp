@@ -109,11 +109,10 @@ void multiply_tiles(const Tiles& a, const Tiles& b, bool accumulate, const Tenso
       const int64_t column = panel * bf16::kPanel;
       // At least once, so that a product over nothing is zero.
       for (int64_t step = 0; step == 0 || step < a.steps(); step += kChunkSteps)
-        bf16::kernels().multiply({a.panel(begin) + step * a.bf16::kStepElements, a.panel_stride(),
-                                  b.panel(panel) + step * b.bf16::kStepElements, b.panel_stride(),
-                                  std::min(kChunkSteps, a.steps() - step), c.row<float>(row) + column, c.row_stride,
-                                  rows, std::min(kChunkPanels * bf16::kPanel, c.cols() - column),
-                                  accumulate || step > 0});
+        bf16::kernels().multiply(
+            {a.panel(begin) + step * bf16::kStepElements, a.panel_stride(), b.panel(panel) + step * bf16::kStepElements,
+             b.panel_stride(), std::min(kChunkSteps, a.steps() - step), c.row<float>(row) + column, c.row_stride, rows,
+             std::min(kChunkPanels * bf16::kPanel, c.cols() - column), accumulate || step > 0});
     }
   });
 }
