@@ -35,4 +35,8 @@ class SourceOptions {
 void stream_texts(Command& command, const tasks::TranslationModel& model, const tasks::TranslateOptions& options,
                   const std::function<std::optional<std::string>()>& next, const std::string& unit);
 
+// The same for the lines of a file ("-": standard input), `window` of them read ahead; who types them waits for each.
+void stream_lines(Command& command, const tasks::TranslationModel& model, tasks::TranslateOptions options,
+                  const std::string& input, size_t window, const std::string& unit);
+
 }  // namespace heed::cli
