@@ -268,7 +268,7 @@ void TranslationTraining::encode() {
   }
   data::EncodeOptions encode;
   // T5's relative positions know no limit; the corpus does.
-  const uint32_t positions = std::min<uint32_t>(static_cast<uint32_t>(model_->max_length()), data::kMostTokens);
+  const uint32_t positions = std::min<uint32_t>(static_cast<uint32_t>(model_->max_length()), data::kLongestSide);
   encode.filter.max_source_tokens = encode.filter.max_target_tokens =
       options_.max_length > 0 ? std::min(options_.max_length, positions) : positions;
   encode.filter.too_long = options_.crop ? data::TooLong::kCrop : data::TooLong::kDrop;
