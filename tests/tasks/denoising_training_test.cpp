@@ -90,7 +90,7 @@ TEST_F(DenoisingTrainingTest, LearnsAndItsFolderScoresTheSame) {
     noise.kind = denoising_for(*tokenizer);
     EXPECT_EQ(noise.kind == Denoising::kSpans, family == "t5");
     noise.packed = false;
-    noise.block = denoising_block(*tokenizer, model->max_length(), 256);
+    noise.block = denoising_block(*tokenizer, model->max_length(), 0, 256);
     const NoisyText text(data::TextSource({folder_ / "valid.txt"}, {.per = data::DocumentsPer::kLine}), *tokenizer,
                          noise);
     EXPECT_NEAR(noisy_score(*model, text)->loss, loss, 1e-5) << family;
