@@ -151,18 +151,19 @@ TEST_F(TrainTagging, AdaptersAreTrainedAndMerged) {
   EXPECT_NE(scores("merged")["loss"], scores("base")["loss"]);
   // The folder of adapters stands for the model.
   EXPECT_EQ(scores("tuned/adapter"), scores("merged"));
-  std::filesystem::rename(path("base"), path("moved"));
-  const auto lost = run_heed({"evaluate", "tagging", "--model", path("tuned/adapter"), "--data", path("valid")});
-  EXPECT_EQ(lost.exit_code, 3);
-  EXPECT_THAT(lost.error, HasSubstr("which is no folder here"));
   // What --print-config says of such a training asks for the same one.
   auto printing = adapters;
   printing.emplace_back("--print-config");
   const std::string printed = file("printed.yaml", run_heed(printing).output);
   const auto from_file = run_heed({"train", "tagging", "--config", printed, "--max-steps", "1", "--output", path("p")});
   EXPECT_EQ(from_file.exit_code, 0) << from_file.error;
+  std::filesystem::rename(path("base"), path("moved"));
+  const auto lost = run_heed({"evaluate", "tagging", "--model", path("tuned/adapter"), "--data", path("valid")});
+  EXPECT_EQ(lost.exit_code, 3);
+  EXPECT_THAT(lost.error, HasSubstr("which is no folder here"));
   auto idle = adapters;
   std::ranges::replace(idle, std::string("--lora-rank"), std::string("--patience"));
+  idle.back() = path("idle");
   const auto no_rank = run_heed(idle);
   EXPECT_EQ(no_rank.exit_code, 2);
   EXPECT_THAT(no_rank.error, HasSubstr("--lora-alpha is for adapters, which --lora-rank asks for"));

@@ -27,7 +27,7 @@ text::TokenizerKind kind_named(const std::string& name) {
   return kind->second;
 }
 
-void use_trained(const TokenizerChoice& choice, const std::string& kind, const TextPieces& text, StartedModel& result) {
+FolderTokenizer train_tokenizer(const TokenizerChoice& choice, const std::string& kind, const TextPieces& text) {
   text::TokenizerTrainOptions options;
   options.kind = kind_named(kind);
   options.vocab_size = choice.vocab_size;
@@ -37,8 +37,8 @@ void use_trained(const TokenizerChoice& choice, const std::string& kind, const T
   text([&](std::string_view piece) { trainer.add(piece); });
   auto trained = std::make_shared<text::TrainedTokenizer>(trainer.train());
   log().info("tokenizer: {}, {} tokens, trained on the text", kind, trained->tokens);
-  result.tokenizer = text::PipelineTokenizer::from_json(trained->tokenizer, trained->config, "the trained tokenizer");
-  result.save_inputs = [trained](const fs::path& folder) { text::save_tokenizer(*trained, folder); };
+  return {text::PipelineTokenizer::from_json(trained->tokenizer, trained->config, "the trained tokenizer"),
+          [trained](const fs::path& folder) { text::save_tokenizer(*trained, folder); }};
 }
 
 }  // namespace
@@ -59,14 +59,10 @@ io::ModelContent StartedModel::content() const {
 }
 
 StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text) {
-  StartedModel inputs;
-  const fs::path& from = start.from();
   const TokenizerChoice& choice = start.tokenizer;
-  if (const fs::path& folder = from.empty() ? choice.folder : from; !folder.empty()) {
-    FolderTokenizer loaded = tokenizer_of(folder);
-    inputs.tokenizer = std::move(loaded.tokenizer);
-    inputs.save_inputs = std::move(loaded.save);
-  } else use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, inputs);
+  const fs::path& folder = start.from().empty() ? choice.folder : start.from();
+  const std::string kind = choice.kind.empty() && folder.empty() ? models::usual_tokenizer(start.family) : choice.kind;
+  FolderTokenizer inputs = folder.empty() ? train_tokenizer(choice, kind, text) : tokenizer_of(folder);
 
   models::NewModel m = start.structure;
   m.head = wanted.head;
@@ -77,7 +73,7 @@ StartedModel start_model(const ModelStart& start, models::NewModel wanted, const
   m.ids = {tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()};
   StartedModel result = start_model_alone(start, m);
   result.tokenizer = std::move(inputs.tokenizer);
-  result.save_inputs = std::move(inputs.save_inputs);
+  result.save_inputs = std::move(inputs.save);
   return result;
 }
 

@@ -41,7 +41,7 @@ struct ModelStart {
 // token.
 using TextPieces = std::function<void(const std::function<void(std::string_view)>& piece)>;
 
-// The tokenizer of a folder, and what writes its files, which are held in memory, into another one.
+// A tokenizer, of a folder or new, and what writes its files, which are held in memory, into another folder.
 struct FolderTokenizer {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::function<void(const std::filesystem::path& folder)> save;
