@@ -200,6 +200,29 @@ TEST_F(QuestionAnsweringTrainingTest, GoesOnBitForBit) {
   EXPECT_EQ(second.parameters().values().to_vector<float>(), whole.parameters().values().to_vector<float>());
 }
 
+TEST_F(QuestionAnsweringTrainingTest, NamesAQuestionThatLeavesNoRoom) {
+  const auto reason = [](const std::function<void()>& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  QuestionAnsweringTrainingOptions o = options();
+  QuestionAnsweringTraining task(o);
+  run(task, course(folder_ / "m", 1));
+  o.answers.most_tokens = 8;
+  EXPECT_THAT(reason([&] { const QuestionAnsweringTraining small(o); }),
+              ::testing::AllOf(HasSubstr("train.json: question q1: a question of "), HasSubstr("a window has 8")));
+  const data::SquadData data = read_questions(file("train.json"), 0);
+  EXPECT_THAT(reason([&] { answer_all(QuestionAnswerer::load(folder_ / "m"), data, o.answers); }),
+              HasSubstr("train.json: question q1: a question of "));
+  o = options();
+  o.valid_fraction = 0.5;
+  EXPECT_THAT(reason([&] { const QuestionAnsweringTraining both(o); }), HasSubstr("not both"));
+}
+
 TEST_F(QuestionAnsweringTrainingTest, CanBeStoppedInValidation) {
   QuestionAnsweringTraining task(options());
   EXPECT_FALSE(task.validate([] { return true; }));

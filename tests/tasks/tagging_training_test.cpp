@@ -386,6 +386,9 @@ TEST_F(TaggingTrainingTest, RefusesWhatCannotBe) {
   EXPECT_THAT(with([&](auto& o) { o.train = file("one"); }), HasSubstr("all words have the tag \"O\""));
   EXPECT_THAT(with([](auto& o) { o.max_length = 100; }), HasSubstr("--max-length is 100; the model has 64"));
   EXPECT_THAT(with([](auto& o) { o.max_length = 5; }), HasSubstr("no room"));
+  EXPECT_THAT(with([](auto& o) { o.valid_fraction = 0.1; }), HasSubstr("not both"));
+  write_text("slip", "Ann X I-PER\nsaw X O\nBob X PER\n");
+  EXPECT_THAT(with([&](auto& o) { o.train = file("slip"); }), HasSubstr("slip:3: the tag \"PER\" is neither O nor"));
   EXPECT_THAT(with([](auto& o) { o.start.tokenizer.kind = "characters", o.word_dropout = 0.1; }),
               HasSubstr("--word-dropout"));
 }

@@ -57,7 +57,18 @@ void ModelOptions::refuse_with_init(Command& command) const {
   if (kind_ == models::Kind::kImage) names.emplace_back("patch");
   else names.insert(names.end(), {positions_name_, "tokenizer", "vocab-size", "lowercase"});
   for (const std::string& name : names)
-    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!command.options().changed(name), "--{} cannot be chosen with --init: the model has it", name);
+}
+
+// What of the tokenizer's options would do nothing.
+void ModelOptions::refuse_with_tokenizer(Command& command, const tasks::TokenizerChoice& choice) const {
+  if (kind_ == models::Kind::kImage) return;
+  for (const char* name : {"vocab-size", "lowercase"})
+    check<UsageError>(choice.folder.empty() || !command.options().changed(name),
+                      "--{} is for a tokenizer to train; that of {} has it", name, choice.folder.string());
+  const std::string kind = choice.kind.empty() ? models::usual_tokenizer(family_) : choice.kind;
+  check<UsageError>(kind == "wordpiece" || !command.options().changed("lowercase"),
+                    "--lowercase is for word pieces, not for a tokenizer of the kind {}", kind);
 }
 
 tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem::path& resume) const {
@@ -67,14 +78,16 @@ tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem:
   start.resume = resume;
   start.family = family_;
   start.structure = structure_;
-  start.tuning = tuning_.resolve(is_fine_tuning());
+  start.tuning = tuning_.resolve(command.options(), is_fine_tuning());
   start.seed = command.common().seed;
   start.tokenizer.lowercase = lowercase_;
   if (tokenizer_.empty() || is_kind(tokenizer_)) start.tokenizer.kind = tokenizer_;
   else start.tokenizer.folder = tokenizer_;
   const size_t usual = tokenizer_ == "characters" ? kLargestVocabulary : start.tokenizer.vocab_size;
   start.tokenizer.vocab_size = vocab_size_.value_or(usual);
-  if (init_.empty()) models::check_sizes(structure_);
+  if (!init_.empty()) return start;
+  refuse_with_tokenizer(command, start.tokenizer);
+  models::check_sizes(structure_);
   return start;
 }
 

@@ -30,6 +30,7 @@ class ModelOptions {
 
  private:
   void refuse_with_init(Command& command) const;
+  void refuse_with_tokenizer(Command& command, const tasks::TokenizerChoice& choice) const;
 
   models::Kind kind_;
   std::vector<std::string> families_;

@@ -166,7 +166,7 @@ void TranslationOptions::refuse_with_init(Command& command) const {
                            "character-coverage",
                            "source-language",
                            "target-language"})
-    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!command.options().changed(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
 tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, const train::Recipe& recipe,
@@ -175,7 +175,7 @@ tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, 
   tasks::TranslationTrainingOptions t = task_;
   t.structure = structure();
   t.resume = resume;
-  t.tuning = tuning_.resolve(!t.init.empty());
+  t.tuning = tuning_.resolve(command.options(), !t.init.empty());
   t.seed = command.common().seed;
   t.threads = thread_count();
   t.max_length = static_cast<uint32_t>(max_length_);

@@ -13,7 +13,7 @@ class TuningOptions {
   // The object must outlive the command's parse().
   void add_to(Options& o);
   // Throws UsageError for options that contradict each other, or that are given without --init.
-  tasks::Tuning resolve(bool has_init) const;
+  tasks::Tuning resolve(const Options& o, bool has_init) const;
 
  private:
   models::FineTuning rates() const;

@@ -50,9 +50,10 @@ class DenoisingTraining final : public TrainingTask {
   std::string report_;
 };
 
-// The kind of corruption that suits a tokenizer, and the tokens of text for which a model with so many positions has
-// room, at most `usual`.
+// The kind of corruption that suits a tokenizer.
 Denoising denoising_for(const text::Tokenizer& tokenizer);
-uint32_t denoising_block(const text::Tokenizer& tokenizer, int positions, uint32_t usual);
+// The tokens of text of an example: `wanted` or, if that is 0, `usual` or what a model with so many positions has room
+// for. Throws UsageError if there is no room.
+uint32_t denoising_block(const text::Tokenizer& tokenizer, int positions, uint32_t wanted, uint32_t usual);
 
 }  // namespace heed::tasks
