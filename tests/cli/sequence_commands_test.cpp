@@ -180,7 +180,7 @@ class Chat : public ::testing::Test {
 
   TemporaryFolder folder_;
   const std::filesystem::path model_ = folder_ / "model";
-  const std::string recorded_ = "w8 w8 w8 w8 w18 w18 w18 w18 w18 w18\n";
+  const std::string recorded_ = " w8 w8 w8 w8 w18 w18 w18 w18 w18 w18\n";
 };
 
 TEST_F(Chat, AnswersMessages) {
@@ -208,7 +208,7 @@ TEST_F(Chat, KeepsWhatWasSaid) {
   write_json(folder_ / "messages.json", Json::array({turn("system", "w38"), turn("user", "w28")}));
   const auto text =
       run({"--chat", "--messages", (folder_ / "messages.json").string(), "--max-new-tokens", "4"}, "w30 w31\n");
-  EXPECT_EQ(text.output, "w8 w8 w8 w8\n" + turns[1]["new_text"].get<std::string>() + "\n");
+  EXPECT_EQ(text.output, " w8 w8 w8 w8\n" + turns[1]["new_text"].get<std::string>() + "\n");
 }
 
 }  // namespace

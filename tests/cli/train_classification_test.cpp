@@ -102,12 +102,14 @@ TEST_F(TrainClassification, GoesOnAsIfItHadNotStopped) {
 }
 
 TEST_F(TrainClassification, FindsTheBatchThatFits) {
-  const auto trained = run_heed(training("model", {"--max-steps", "3", "--memory-limit", "1GB"}));
+  const auto trained = run_heed(
+      training("model", {"--max-steps", "3", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB"}));
   ASSERT_EQ(trained.exit_code, 0) << trained.error;
   EXPECT_THAT(trained.error, HasSubstr("which holds a whole epoch: a step takes"));
   const Json options = read_json(path("model/training.json"));
   EXPECT_GE(options["batch-size"], 240);
-  const auto resumed = run_heed(training("model", {"--max-steps", "5", "--memory-limit", "1GB", "--resume"}));
+  const auto resumed = run_heed(training(
+      "model", {"--max-steps", "5", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB", "--resume"}));
   EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
   const auto both = run_heed(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}));
   EXPECT_EQ(both.exit_code, 2);

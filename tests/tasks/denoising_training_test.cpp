@@ -79,7 +79,7 @@ TEST_F(DenoisingTrainingTest, LearnsAndItsFolderScoresTheSame) {
     train::TrainObserver observer;
     const auto before = task.validate(never);
     ASSERT_TRUE(before);
-    const auto summary = train::train(task, course(folder_ / family, 150), observer, never);
+    const auto summary = train::train(task, course(folder_ / family, 600), observer, never);
     ASSERT_TRUE(summary.best);
     const double loss = summary.best->result.metrics[0].second;
     EXPECT_LT(loss, 0.5 * before->metrics[0].second) << family;
