@@ -133,9 +133,9 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
                "\n";
     numbers += fmt::format("\"{} , {}\",{}\n", a ? "apple" : "stone", b ? "bear" : "wall", a + 0.5 * b);
   }
-  const std::vector<std::string> small{"--layers",        "1",    "--d-model",    "32", "--dropout", "0",
-                                       "--learning-rate", "3e-3", "--vocab-size", "40", "--threads", "1",
-                                       "--max-epochs",    "40"};
+  const std::vector<std::string> small{"--layers",        "1",    "--d-model",    "32",  "--dropout", "0",
+                                       "--learning-rate", "3e-3", "--vocab-size", "40",  "--threads", "1",
+                                       "--max-epochs",    "40",   "--save-every", "1000"};
   const auto train = [&](const std::string& data, const std::string& output) {
     std::vector<std::string> arguments{"train", "classification", "--train", data, "--output", path(output)};
     arguments.insert(arguments.end(), small.begin(), small.end());
