@@ -165,6 +165,40 @@ std::span<const uint32_t> BatchPlan::rows(uint64_t k) const {
   return std::span(rows_).subspan(begins_[batch], begins_[batch + 1] - begins_[batch]);
 }
 
+std::shared_ptr<const BatchPlan> BatchPlans::plan(uint64_t epoch) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [number, plan] : recent_)
+    if (number == epoch) return plan;
+  auto plan = std::make_shared<const BatchPlan>(source_lengths_, target_lengths_, options_, epoch);
+  if (recent_.size() == 2) recent_.erase(recent_.begin());
+  recent_.emplace_back(epoch, plan);
+  return plan;
+}
+
+void BatchPlans::set_max_tokens(uint32_t tokens) {
+  const std::lock_guard lock(mutex_);
+  options_.max_tokens = tokens;
+  recent_.clear();
+}
+
+void BatchPlans::keep_order() {
+  const std::lock_guard lock(mutex_);
+  options_.shuffle = false;
+  recent_.clear();
+}
+
+namespace {
+
+BatchOptions of_all(BatchOptions options) {
+  options.max_tokens = share().of_all(options.max_tokens);
+  return options;
+}
+
+}  // namespace
+
+ParallelBatches::ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options)
+    : corpus_(corpus), plans_(corpus.source_lengths(), corpus.target_lengths(), of_all(options)) {}
+
 ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
   const auto current = plan(epoch);
   check<DataError>(k < current->batches(), "epoch {} has {} batches, there is no batch {}", epoch, current->batches(),
@@ -177,28 +211,6 @@ ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
     batch.lines.push_back(corpus_.line(row));
   }
   return batch;
-}
-
-void ParallelBatches::set_max_tokens(uint32_t tokens) {
-  const std::lock_guard lock(mutex_);
-  options_.max_tokens = tokens;
-  recent_.clear();
-}
-
-void ParallelBatches::keep_order() {
-  const std::lock_guard lock(mutex_);
-  options_.shuffle = false;
-  recent_.clear();
-}
-
-std::shared_ptr<const BatchPlan> ParallelBatches::plan(uint64_t epoch) const {
-  const std::lock_guard lock(mutex_);
-  for (const Planned& planned : recent_)
-    if (planned.epoch == epoch) return planned.plan;
-  auto plan = std::make_shared<const BatchPlan>(corpus_.source_lengths(), corpus_.target_lengths(), options_, epoch);
-  if (recent_.size() == 2) recent_.erase(recent_.begin());
-  recent_.push_back({epoch, plan});
-  return plan;
 }
 
 }  // namespace heed::data

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "heed/base/json.h"
@@ -72,6 +73,28 @@ class BatchPlan {
   uint64_t heaviest_ = 0;
 };
 
+// The plans of all epochs. Thread-safe; the lengths must outlive it.
+class BatchPlans {
+ public:
+  BatchPlans(std::span<const uint16_t> source_lengths, std::span<const uint16_t> target_lengths,
+             const BatchOptions& options)
+      : source_lengths_(source_lengths), target_lengths_(target_lengths), options_(options) {}
+
+  std::shared_ptr<const BatchPlan> plan(uint64_t epoch) const;
+
+  uint32_t max_tokens() const { return options_.max_tokens; }
+  // Other plans from now on; while nobody else asks for one.
+  void set_max_tokens(uint32_t tokens);
+  void keep_order();  // BatchOptions::shuffle off
+
+ private:
+  std::span<const uint16_t> source_lengths_, target_lengths_;
+  BatchOptions options_;
+  // The two plans last asked for, as a cache: at an epoch's end two are in use.
+  mutable std::mutex mutex_;
+  mutable std::vector<std::pair<uint64_t, std::shared_ptr<const BatchPlan>>> recent_;
+};
+
 struct ParallelBatch {
   Ragged source, target;        // as the encoders gave them, end marks included, nothing shifted
   std::vector<uint64_t> lines;  // of the text, from 0, one per row
@@ -83,34 +106,20 @@ struct ParallelBatch {
 class ParallelBatches {
  public:
   // options.max_tokens: of this process's share.
-  ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options) : corpus_(corpus), options_(options) {
-    options_.max_tokens = share().of_all(options.max_tokens);
-  }
+  ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options);
 
+  // Of all processes together.
+  BatchPlans& plans() { return plans_; }
+  const BatchPlans& plans() const { return plans_; }
+  std::shared_ptr<const BatchPlan> plan(uint64_t epoch) const { return plans_.plan(epoch); }
   // How many batches the epoch has.
   uint64_t batches(uint64_t epoch) const { return plan(epoch)->batches(); }
-
   // Batch k < batches(epoch).
   ParallelBatch batch(uint64_t epoch, uint64_t k) const;
 
-  std::shared_ptr<const BatchPlan> plan(uint64_t epoch) const;
-
-  // Of all processes together.
-  uint32_t max_tokens() const { return options_.max_tokens; }
-  // Before any batch is asked for by another thread.
-  void set_max_tokens(uint32_t tokens);
-  void keep_order();  // BatchOptions::shuffle off
-
  private:
   const EncodedCorpus& corpus_;
-  BatchOptions options_;
-  // The two plans last asked for, as a cache: at an epoch's end two are in use.
-  struct Planned {
-    uint64_t epoch;
-    std::shared_ptr<const BatchPlan> plan;
-  };
-  mutable std::mutex mutex_;
-  mutable std::vector<Planned> recent_;
+  BatchPlans plans_;
 };
 
 }  // namespace heed::data

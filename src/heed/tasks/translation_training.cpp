@@ -152,9 +152,9 @@ class TranslationBatches final : public TrainingBatches {
     return std::make_unique<TranslationStream>(batches_, start, ahead);
   }
   const char* option() const override { return "batch-tokens"; }
-  uint32_t size() const override { return batches_.max_tokens(); }
-  void resize(uint32_t size) override { batches_.set_max_tokens(size); }
-  void keep_order() override { batches_.keep_order(); }
+  uint32_t size() const override { return batches_.plans().max_tokens(); }
+  void resize(uint32_t size) override { batches_.plans().set_max_tokens(size); }
+  void keep_order() override { batches_.plans().keep_order(); }
   std::unique_ptr<TrainingBatch> heaviest() const override {
     return std::make_unique<TranslationBatch>(batches_.batch(0, batches_.plan(0)->heaviest()));
   }
