@@ -111,6 +111,12 @@ TEST_F(TrainClassification, FindsTheBatchThatFits) {
   const auto resumed = run_heed(training(
       "model", {"--max-steps", "5", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB", "--resume"}));
   EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
+  Json without = options;
+  without.erase("batch-size");
+  write_json(path("model/training.json"), without);
+  const auto damaged = run_heed(training("model", {"--max-steps", "6", "--memory-limit", "1GB", "--resume"}));
+  EXPECT_EQ(damaged.exit_code, 4);
+  EXPECT_THAT(damaged.error, HasSubstr("training.json does not say the batch-size"));
   const auto both = run_heed(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}));
   EXPECT_EQ(both.exit_code, 2);
   EXPECT_THAT(both.error, HasSubstr("--memory-limit chooses --batch-size: give one of them"));

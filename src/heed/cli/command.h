@@ -76,7 +76,6 @@ class Command {
   void parse();
 
   // After parse().
-  bool given(const std::string& option) const { return options_.given(option); }
   const CommonOptions& common() const { return common_; }
   bool colour() const { return surroundings_.console.has_colour(); }  // of standard error
   Output& output() { return surroundings_.output; }

@@ -5,6 +5,7 @@
 #include "heed/models/save.h"
 
 namespace heed::cli {
+
 int run_convert(Command& command) {
   std::filesystem::path input, output, adapter;
   std::string dtype, shard = "50GB";

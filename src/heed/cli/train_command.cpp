@@ -28,13 +28,18 @@ std::string course_text(const train::TrainOptions& o) {
 }
 
 // --memory-limit: batches of the size that fits; where a training goes on, of the size that it has.
-void choose_batch_size(dist::Communicator& together, const Command& command, const train::TrainOptions& options,
+void choose_batch_size(dist::Communicator& together, Command& command, const train::TrainOptions& options,
                        uint64_t limit, bool going_on, tasks::TrainingTask& task) {
   if (limit == 0) return;
   tasks::TrainingBatches& batches = task.batches();
   const std::string option = batches.option();
-  check<UsageError>(!command.given(option), "--memory-limit chooses --{}: give one of them", option);
-  if (going_on) return batches.resize(train::OutputFolder::options_of(options.output).at(option).get<uint32_t>());
+  check<UsageError>(!command.options().changed(option), "--memory-limit chooses --{}: give one of them", option);
+  if (going_on) {
+    const Json before = train::OutputFolder::options_of(options.output);
+    check<FormatError>(before.contains(option) && before[option].is_number_integer(),
+                       "{}: training.json does not say the {} that it began with", options.output.string(), option);
+    return batches.resize(before[option].get<uint32_t>());
+  }
   uint32_t size = 0;
   if (together.is_first()) {
     const train::FittedBatch fitted = train::fit_batch_size(task, options, limit);
