@@ -115,7 +115,7 @@ TEST_F(TrainClassification, FindsTheBatchThatFits) {
   without.erase("batch-size");
   write_json(path("model/training.json"), without);
   const auto damaged = run_heed(training("model", {"--max-steps", "6", "--memory-limit", "1GB", "--resume"}));
-  EXPECT_EQ(damaged.exit_code, 4);
+  EXPECT_EQ(damaged.exit_code, 3);  // FormatError
   EXPECT_THAT(damaged.error, HasSubstr("training.json does not say the batch-size"));
   const auto both = run_heed(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}));
   EXPECT_EQ(both.exit_code, 2);
