@@ -203,12 +203,13 @@ class Trainer {
             backward[at] = log_add(backward[at], backward[end] + score(id));
           });
       const double all = forward[word.size()];
+      const auto times = static_cast<double>(count);
       for (size_t at = 0; at < word.size(); ++at)
         if (forward[at] != kNever)
           for_each_piece(word, at, [&](size_t end, int32_t id) {
             if (id < 0) return;
             const double share = std::exp(forward[at] + score(id) + backward[end] - all);
-            counts[static_cast<size_t>(id)] += share * static_cast<double>(count);
+            counts[static_cast<size_t>(id)] += share * times;
           });
     }
     return counts;
