@@ -5,6 +5,7 @@
 #include "heed/base/log.h"
 #include "heed/cli/classification_options.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/tasks/classification.h"
 
 namespace heed::cli {
@@ -28,7 +29,7 @@ std::string predictions_text(const tasks::TextClassifier& classifier, const std:
       case models::Problem::kRegression:
         for (const float value : o) add(fmt::format("{}", value));
     }
-    text += line + '\n';
+    text += one_line(line) + '\n';
   }
   return text;
 }
@@ -51,7 +52,7 @@ int run_evaluate_classification(Command& command) {
   o.add("model", folder, "Folder of the model").required();
   o.add("data", data, "Labelled texts: .tsv, .csv or .jsonl").required();
   add_columns(o, columns);
-  o.add("predictions", predictions, "Write what the model says of each text to this file");
+  o.add("predictions", predictions, "Write what the model says of each text to this file, a line each");
   o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
   command.use_threads();
   command.use_json();

@@ -3,6 +3,7 @@
 
 #include "heed/base/files.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/cli/image_options.h"
 #include "heed/tasks/classification_scores.h"
 #include "heed/tasks/image_classification.h"
@@ -62,7 +63,7 @@ int run_evaluate_image_classification(Command& command) {
     std::string text;
     for (size_t i = 0; i < outputs.size(); ++i)
       text += fmt::format("{}\t{}\n", images.place(i),
-                          labels[static_cast<size_t>(tasks::highest_scores(outputs[i], 1)[0].label)]);
+                          one_line(labels[static_cast<size_t>(tasks::highest_scores(outputs[i], 1)[0].label)]));
     write_file_atomically(predictions, text);
   }
   Json json{{"examples", images.size()}};
