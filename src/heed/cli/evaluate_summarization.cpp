@@ -70,16 +70,11 @@ int run_evaluate_summarization(Command& command) {
   if (!predictions.empty()) write_file_atomically(predictions, lines);
   Json json = scores_json(metrics::corpus_rouge(summaries, examples.summaries));
   const Json baseline = scores_json(metrics::corpus_rouge(leads, examples.summaries));
-  if (command.common().json) {
-    json["examples"] = examples.size();
-    json["lead"] = baseline;
-    command.output().line(json.dump());
-  } else {
-    command.output().line(fmt::format("{}  ({} documents)", scores_text(json), examples.size()));
-    command.output().line(fmt::format("{}  (their first {})", scores_text(baseline),
-                                      lead == 1 ? "sentence" : fmt::format("{} sentences", lead)));
-  }
-  command.output().flush();
+  json["examples"] = examples.size();
+  json["lead"] = baseline;
+  command.write_result(json,
+                       fmt::format("{}  ({} documents)\n{}  (their first {})", scores_text(json), examples.size(),
+                                   scores_text(baseline), lead == 1 ? "sentence" : fmt::format("{} sentences", lead)));
   return kOk;
 }
 

@@ -77,14 +77,9 @@ int run_evaluate_tagging(Command& command) {
   const auto result = tasks::evaluate_tagger(tagger, text, examples,
                                              max_length > 0 ? static_cast<size_t>(max_length) : most, batch_size);
   if (!predictions.empty()) write_file_atomically(predictions, predictions_text(text, result.tags));
-  if (command.common().json) {
-    command.output().line(report_json(result, text.sentences.size()).dump());
-  } else {
-    std::string scores = result.report.conlleval();
-    scores.pop_back();  // its last line's end
-    command.output().line(scores);
-  }
-  command.output().flush();
+  std::string scores = result.report.conlleval();
+  scores.pop_back();  // its last line's end
+  command.write_result(report_json(result, text.sentences.size()), scores);
   return kOk;
 }
 

@@ -4,6 +4,15 @@
 
 namespace heed::tasks {
 
+Scores scores_of(models::Problem problem) {
+  switch (problem) {
+    case models::Problem::kSingleLabel: return Scores::kSoftmax;
+    case models::Problem::kMultiLabel: return Scores::kSigmoid;
+    case models::Problem::kRegression: break;
+  }
+  return Scores::kNone;
+}
+
 TextClassifier TextClassifier::load(const std::filesystem::path& folder) {
   return {EncoderTexts::load(folder, models::Head::kSequenceClassification)};
 }
