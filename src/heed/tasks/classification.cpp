@@ -4,15 +4,6 @@
 
 namespace heed::tasks {
 
-Scores scores_of(models::Problem problem) {
-  switch (problem) {
-    case models::Problem::kSingleLabel: return Scores::kSoftmax;
-    case models::Problem::kMultiLabel: return Scores::kSigmoid;
-    case models::Problem::kRegression: break;
-  }
-  return Scores::kNone;
-}
-
 TextClassifier TextClassifier::load(const std::filesystem::path& folder) {
   return {EncoderTexts::load(folder, models::Head::kSequenceClassification)};
 }
@@ -22,6 +13,15 @@ Scores TextClassifier::default_scores() const {
   const bool says_regression = config.contains("problem_type") && config["problem_type"] == "regression";
   if (says_regression) return Scores::kNone;
   return model->problem() == models::Problem::kSingleLabel ? Scores::kSoftmax : Scores::kSigmoid;
+}
+
+Scores scores_of(models::Problem problem) {
+  switch (problem) {
+    case models::Problem::kSingleLabel: return Scores::kSoftmax;
+    case models::Problem::kMultiLabel: return Scores::kSigmoid;
+    case models::Problem::kRegression: break;
+  }
+  return Scores::kNone;
 }
 
 std::vector<std::vector<float>> TextClassifier::scores(const std::vector<text::TokenizedText>& texts, Scores kind,
