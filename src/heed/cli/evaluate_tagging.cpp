@@ -3,6 +3,7 @@
 
 #include "heed/base/files.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/entity_scores.h"
 #include "heed/cli/tagging_options.h"
 #include "heed/tasks/tagging_training.h"
 
@@ -26,22 +27,6 @@ std::string predictions_text(const data::TaggedText& text, const metrics::TagSeq
     lines += '\n';
   }
   return lines;
-}
-
-Json scores_json(const metrics::EntityScore& s) {
-  return {{"precision", s.precision()}, {"recall", s.recall()}, {"f1", s.f1()},
-          {"correct", s.correct},       {"found", s.found},     {"expected", s.expected}};
-}
-
-Json report_json(const tasks::TaggingResult& result, size_t sentences) {
-  Json json = scores_json(result.report.all);
-  json["accuracy"] = result.report.accuracy();
-  json["loss"] = result.loss;
-  json["sentences"] = sentences;
-  json["words"] = result.report.tokens;
-  json["types"] = Json::object();
-  for (const auto& [type, score] : result.report.types) json["types"][type] = scores_json(score);
-  return json;
 }
 
 }  // namespace
@@ -79,7 +64,11 @@ int run_evaluate_tagging(Command& command) {
   if (!predictions.empty()) write_file_atomically(predictions, predictions_text(text, result.tags));
   std::string scores = result.report.conlleval();
   scores.pop_back();  // its last line's end
-  command.write_result(report_json(result, text.sentences.size()), scores);
+  Json json = entity_scores(result.report);
+  json["loss"] = result.loss;
+  json["sentences"] = text.sentences.size();
+  json["words"] = result.report.tokens;
+  command.write_result(json, scores);
   return kOk;
 }
 
