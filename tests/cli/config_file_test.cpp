@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "heed/base/error.h"
 #include "heed/base/files.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::cli {
@@ -16,12 +16,7 @@ std::vector<ConfigEntry> yaml(const std::string& text) { return parse_config(tex
 std::vector<ConfigEntry> json(const std::string& text) { return parse_config(text, ConfigFormat::kJson, "run.json"); }
 
 std::string error_of(const std::string& text, ConfigFormat format) {
-  try {
-    parse_config(text, format, "run");
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of<ConfigError>([&] { parse_config(text, format, "run"); });
 }
 
 TEST(ConfigFile, YamlValuesStayText) {

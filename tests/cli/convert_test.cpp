@@ -1,21 +1,15 @@
 // heed convert as a process: types, shards, the same bytes twice, what it does not know kept.
-#include <gmock/gmock.h>
-
 #include <filesystem>
 #include <map>
 
-#include "cli/run_program.h"
-#include "heed/base/files.h"
-#include "heed/base/json.h"
+#include "cli/program_fixture.h"
 #include "heed/io/model_folder.h"
-#include "shared_files.h"
 
 namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
-using testing::run_heed;
+using namespace testing;
 
 std::map<std::string, std::string> files_of(const fs::path& folder) {
   std::map<std::string, std::string> files;
@@ -24,32 +18,27 @@ std::map<std::string, std::string> files_of(const fs::path& folder) {
   return files;
 }
 
-class Convert : public ::testing::Test {
+class Convert : public ProgramTest {
  protected:
   Convert() {
     fs::create_directory(source_);
-    for (const char* name : {"model.safetensors", "generation_config.json"})
-      fs::copy(testing::source_path("tests/golden/models/marian_separate") / name, source_ / name);
-    config_ = read_json(testing::source_path("tests/golden/models/marian_separate") / "config.json");
+    const fs::path golden = source_path("tests/golden/models/marian_separate");
+    for (const char* name : {"model.safetensors", "generation_config.json"}) fs::copy(golden / name, source_ / name);
+    config_ = read_json(golden / "config.json");
     config_["a_key_of_the_future"] = {{"list", {1, nullptr, "x"}}};
     write_json(source_ / "config.json", config_);
-    write_file_atomically(source_ / "tokenizer_config.json", "{\"spaces\":   \"kept\"}");
+    file("source/tokenizer_config.json", "{\"spaces\":   \"kept\"}");
   }
-  testing::ProgramResult run(const std::string& output, std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments = {
-        "convert", "--model", source_.string(), "--output", (folder_ / output).string(), "--quiet"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_heed(arguments);
+  Arguments converting(const std::string& output, const Arguments& more = {}) const {
+    return with_more({"convert", "--model", source_, "--output", path(output), "--quiet"}, more);
   }
 
-  testing::TemporaryFolder folder_;
   const fs::path source_ = folder_ / "source";
   Json config_;
 };
 
 TEST_F(Convert, KeepsWhatItDoesNotKnow) {
-  const auto result = run("out");
-  ASSERT_EQ(result.exit_code, 0) << result.error;
+  run_well(converting("out"));
   const auto in = io::ModelFolder::open(source_), out = io::ModelFolder::open(folder_ / "out");
   EXPECT_EQ(out.config(), config_);
   EXPECT_EQ(out.generation_config(), in.generation_config());
@@ -63,7 +52,7 @@ TEST_F(Convert, KeepsWhatItDoesNotKnow) {
 
 TEST_F(Convert, WritesTheTypeAndTheShardsThatWereAskedFor) {
   for (const char* name : {"half", "again"})
-    ASSERT_EQ(run(name, {"--dtype", "bf16", "--max-shard-size", "2.5KB"}).exit_code, 0);
+    run_well(converting(name, {"--dtype", "bf16", "--max-shard-size", "2.5KB"}));
   EXPECT_EQ(files_of(folder_ / "half"), files_of(folder_ / "again"));
   const auto half = io::ModelFolder::open(folder_ / "half"), in = io::ModelFolder::open(source_);
   EXPECT_EQ(half.config().at("dtype"), "bfloat16");
@@ -88,13 +77,11 @@ TEST_F(Convert, WritesTheTypeAndTheShardsThatWereAskedFor) {
 
 TEST_F(Convert, RefusesWhatItCannotWrite) {
   fs::create_directory(folder_ / "there");
-  const auto there = run("there");
-  EXPECT_EQ(there.exit_code, 2);
-  EXPECT_THAT(there.error, HasSubstr("is there already"));
-  EXPECT_EQ(run("x", {"--dtype", "int3"}).exit_code, 2);
-  EXPECT_EQ(run("x", {"--max-shard-size", "2 potatoes"}).exit_code, 2);
+  run_refused(converting("there"), 2, "is there already");
+  EXPECT_EQ(run_heed(converting("x", {"--dtype", "int3"})).exit_code, 2);
+  EXPECT_EQ(run_heed(converting("x", {"--max-shard-size", "2 potatoes"})).exit_code, 2);
   fs::resize_file(source_ / "model.safetensors", fs::file_size(source_ / "model.safetensors") - 1);
-  EXPECT_EQ(run("x").exit_code, 3);
+  EXPECT_EQ(run_heed(converting("x")).exit_code, 3);
   EXPECT_FALSE(fs::exists(folder_ / "x"));
 }
 

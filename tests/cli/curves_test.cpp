@@ -1,34 +1,25 @@
 // heed curves as a process: pages, pictures, plots in the terminal and numbers of trainings, and what is none.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "cli/run_program.h"
-#include "heed/base/files.h"
-#include "heed/base/json.h"
+#include "cli/program_fixture.h"
 #include "inspect/made_runs.h"
 
 namespace heed::cli {
 namespace {
 
-using heed::testing::run_heed;
+using namespace heed::testing;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class RunCurves : public ::testing::Test {
+class RunCurves : public ProgramTest {
  protected:
-  void SetUp() override {
+  RunCurves() {
     inspect::make_run(folder_, "a");
     inspect::make_run(folder_, "b");
   }
-  std::string path(const std::string& name) const { return folder_ / name; }
-
-  heed::testing::TemporaryFolder folder_;
 };
 
 TEST_F(RunCurves, PageAndPicture) {
   for (const std::string name : {"out.html", "out.svg"}) {
-    const auto result = run_heed({"curves", path("a"), path("b/metrics.jsonl"), "--output", path(name)});
-    ASSERT_EQ(result.exit_code, 0) << result.error;
+    const auto result = run_well({"curves", path("a"), path("b/metrics.jsonl"), "--output", path(name)});
     EXPECT_EQ(result.output, "");
     EXPECT_THAT(result.error, HasSubstr(name));
     const std::string text = read_file(path(name));
@@ -39,9 +30,8 @@ TEST_F(RunCurves, PageAndPicture) {
 }
 
 TEST_F(RunCurves, InTheTerminal) {
-  const auto plain = run_heed({"curves", path("a"), path("b"), "--terminal", "--show", "loss", "--name", "first"},
+  const auto plain = run_well({"curves", path("a"), path("b"), "--terminal", "--show", "loss", "--name", "first"},
                               {.environment = {{"COLUMNS", "60"}}});
-  ASSERT_EQ(plain.exit_code, 0) << plain.error;
   EXPECT_THAT(plain.output, HasSubstr("A  first: 200 steps"));
   EXPECT_THAT(plain.output, HasSubstr("B  b: 200 steps"));
   EXPECT_THAT(plain.output, HasSubstr("Loss\n"));
@@ -49,14 +39,12 @@ TEST_F(RunCurves, InTheTerminal) {
   EXPECT_THAT(plain.output, Not(HasSubstr("\x1b[")));
   EXPECT_FALSE(std::filesystem::exists("curves.html"));
   const auto coloured =
-      run_heed({"curves", path("a"), "--terminal"}, {.environment = {{"TERM", "xterm"}}, .on_terminal = true});
+      run_well({"curves", path("a"), "--terminal"}, {.environment = {{"TERM", "xterm"}}, .on_terminal = true});
   EXPECT_THAT(coloured.output, HasSubstr("\x1b[36m"));
 }
 
 TEST_F(RunCurves, Numbers) {
-  const auto result = run_heed({"curves", path("a"), "--json"});
-  ASSERT_EQ(result.exit_code, 0) << result.error;
-  const Json run = parse_json(result.output, "output")["runs"][0];
+  const Json run = run_json({"curves", path("a")})["runs"][0];
   EXPECT_EQ(run["name"], "a");
   EXPECT_EQ(run["train"]["step"].size(), 20u);
   EXPECT_EQ(run["train"]["targets"][1], 640);
@@ -67,15 +55,11 @@ TEST_F(RunCurves, Numbers) {
 }
 
 TEST_F(RunCurves, WhatIsNoneIsRefused) {
-  const auto refused = [&](std::vector<std::string> arguments, int code, const std::string& message) {
-    arguments.insert(arguments.begin(), "curves");
-    const auto result = run_heed(arguments);
-    EXPECT_EQ(result.exit_code, code) << result.error;
-    EXPECT_THAT(result.error, HasSubstr(message));
+  const auto refused = [](const Arguments& more, int code, const std::string& message) {
+    run_refused(with_more({"curves"}, more), code, message);
   };
   refused({path("none")}, 4, "none: no such training");
-  write_file_atomically(path("text"), "no record\n");
-  refused({path("text")}, 4, "text:1: not valid JSON");
+  refused({file("text", "no record\n")}, 4, "text:1: not valid JSON");
   refused({path("a"), "--output", path("x.png")}, 2, ".html or .svg is expected");
   refused({path("a"), "--show", "bleu", "--terminal"}, 2, "no run has a \"bleu\"");
   refused({path("a"), "--name", "x", "--name", "y"}, 2, "--name is given 2 times, but there are 1 runs");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <thread>
@@ -162,6 +163,28 @@ TEST_F(Distributed, GoesOnWithAnotherNumberOfProcesses) {
   ASSERT_EQ(then.exit_code, 0) << then.error;
   ASSERT_EQ(run_alone(classification("whole", 16), {"--max-steps", "50"}).exit_code, 0);
   expect_near(losses("parts"), losses("whole"), 50);
+}
+
+// The first process finds it, all take it; who goes on takes what the training began with, and tries nothing.
+TEST_F(Distributed, TheBatchThatFitsIsThatOfAllProcesses) {
+  const auto without_size = [&](const std::string& output) {
+    std::vector<std::string> arguments = classification(output, 8);
+    const auto size = std::find(arguments.begin(), arguments.end(), "--batch-size");
+    arguments.erase(size, size + 2);
+    return arguments;
+  };
+  const auto fitted = run_together(2, without_size("fitted"), {"--memory-limit", "1GB", "--max-steps", "5"});
+  ASSERT_EQ(fitted.exit_code, 0) << fitted.error;
+  EXPECT_THAT(fitted.error, HasSubstr("which holds a whole epoch: a step takes"));
+  const int size = read_json(path("fitted/training.json"))["batch-size"];
+  EXPECT_GE(size, 360);  // a tenth is held out
+  const auto resumed =
+      run_together(2, without_size("fitted"), {"--memory-limit", "1MB", "--max-steps", "12", "--resume"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.error;
+  EXPECT_THAT(resumed.error, ::testing::Not(HasSubstr("a step takes")));
+  EXPECT_EQ(read_json(path("fitted/training.json"))["batch-size"], size);
+  ASSERT_EQ(run_alone(classification("one", size), {"--max-steps", "12"}).exit_code, 0);
+  expect_near(losses("fitted"), losses("one"), 12);
 }
 
 TEST_F(Distributed, ABatchSmallerThanTheProcessesIsShared) {

@@ -1,19 +1,19 @@
-#include <gtest/gtest.h>
-
-#include "cli/run_program.h"
-#include "heed/base/json.h"
-#include "shared_files.h"
+// heed generate as a process, with ids for text.
+#include "cli/program_fixture.h"
 
 namespace heed {
 namespace {
 
-std::string model(const std::string& name) { return testing::source_path("tests/golden/models/" + name).string(); }
+using namespace testing;
+
+std::string model(const std::string& name) { return source_path("tests/golden/models/" + name).string(); }
+
+Arguments generate(const Arguments& more) {
+  return with_more({"generate", "--model", model("gpt2_inverse_layer_idx")}, more);
+}
 
 TEST(GenerateCommand, AnswersIdsWithIds) {
-  const auto run = testing::run_heed({"generate", "--model", model("gpt2_inverse_layer_idx"), "--prompt-ids",
-                                      "37,38,16,28,22", "--max-new-tokens", "10", "--json", "--quiet"});
-  ASSERT_EQ(run.exit_code, 0) << run.error;
-  const Json answer = parse_json(run.output, "output");
+  const Json answer = run_json(generate({"--prompt-ids", "37,38,16,28,22", "--max-new-tokens", "10", "--quiet"}));
   const std::vector<int32_t> expected = {37, 38, 16, 28, 22, 8, 8, 8, 8, 18, 18, 18, 18, 18, 18};
   EXPECT_EQ(answer["ids"].get<std::vector<int32_t>>(), expected);
   EXPECT_EQ(answer["new_tokens"], 10);
@@ -23,14 +23,9 @@ TEST(GenerateCommand, AnswersIdsWithIds) {
 }
 
 TEST(GenerateCommand, SearchAndSamplingOptionsAct) {
-  const auto ids = [&](std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"generate",     "--model",  model("gpt2_inverse_layer_idx"),
-                                          "--prompt-ids", "37 38 16", "--max-new-tokens",
-                                          "12",           "--quiet"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto run = testing::run_heed(arguments);
-    EXPECT_EQ(run.exit_code, 0) << run.error;
-    return run.output;
+  const auto ids = [](const Arguments& more) {
+    const Arguments usual = generate({"--prompt-ids", "37 38 16", "--max-new-tokens", "12", "--quiet"});
+    return run_well(with_more(usual, more)).output;
   };
   const std::string greedy = ids({});
   EXPECT_EQ(greedy, ids({"--temperature", "0"}));
@@ -46,10 +41,8 @@ TEST(GenerateCommand, SearchAndSamplingOptionsAct) {
 }
 
 TEST(GenerateCommand, SaysWhatIsMissing) {
-  const auto error = [&](std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"generate", "--model", model("gpt2_inverse_layer_idx")};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto run = testing::run_heed(arguments);
+  const auto error = [](const Arguments& more) {
+    const auto run = run_heed(generate(more));
     EXPECT_NE(run.exit_code, 0);
     return run.error;
   };

@@ -1,17 +1,10 @@
 // heed metric as a process, against the scores that sacreBLEU 2.6 gives for WMT17 English-German.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "cli/run_program.h"
-#include "heed/base/files.h"
-#include "heed/base/json.h"
-#include "shared_files.h"
+#include "cli/program_fixture.h"
 
 namespace heed::cli {
 namespace {
 
-using heed::testing::run_heed;
-using heed::testing::shared_path;
+using namespace heed::testing;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -19,25 +12,17 @@ constexpr const char* kFolder = "data/metrics/wmt17_ende";
 
 Json expected_scores() { return read_json(shared_path(kFolder) / "scores.json")["systems"]["LIUM-NMT.4900"]; }
 
-Json score(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "metric");
-  for (const std::string text : {"--input", "--reference"}) {
-    arguments.push_back(text);
-    arguments.push_back(shared_path(kFolder) / (text == "--input" ? "LIUM-NMT.4900.txt.gz" : "reference.txt.gz"));
-  }
-  arguments.emplace_back("--json");
-  const auto result = run_heed(arguments);
-  EXPECT_EQ(result.exit_code, 0) << result.error;
-  return parse_json(result.output, "output");
+Json score(const Arguments& options) {
+  const Arguments files{"--input", shared_path(kFolder) / "LIUM-NMT.4900.txt.gz", "--reference",
+                        shared_path(kFolder) / "reference.txt.gz"};
+  return run_json(with_more(with_more({"metric"}, options), files));
 }
 
 TEST(MetricCommand, BleuOfARealSystem) {
   HEED_NEEDS_SHARED(kFolder);
   const Json expected = expected_scores();
-  const auto compare = [&](const char* key, const std::vector<std::string>& options) {
-    std::vector<std::string> arguments = {"bleu"};
-    arguments.insert(arguments.end(), options.begin(), options.end());
-    const Json got = score(arguments);
+  const auto compare = [&](const char* key, const Arguments& options) {
+    const Json got = score(with_more({"bleu"}, options));
     EXPECT_NEAR(got["bleu"].get<double>(), expected[key]["score"].get<double>(), 1e-9) << key;
     if (std::string(key) != "bleu_13a_addk") {  // sacreBLEU states them with k added
       EXPECT_EQ(got["counts"], expected[key]["counts"]) << key;
@@ -65,65 +50,50 @@ TEST(MetricCommand, ChrfOfARealSystem) {
 }
 
 // Small corpora whose scores sacreBLEU 2.6 printed.
-class SmallMetric : public ::testing::Test {
+class SmallMetric : public ProgramTest {
  protected:
-  SmallMetric() {
-    write_file_atomically(folder_ / "ref", "The cat sat on the mat .\nIt is raining outside today .\n");
-    write_file_atomically(folder_ / "ref2", "A cat was sitting on the mat .\nToday it rains .\n");
-  }
-  std::string file(const std::string& name) const { return folder_ / name; }
-  heed::testing::TemporaryFolder folder_;
+  const std::string ref_ = file("ref", "The cat sat on the mat .\nIt is raining outside today .\n");
+  const std::string ref2_ = file("ref2", "A cat was sitting on the mat .\nToday it rains .\n");
   const std::string hypothesis_ = "The cat sat on a mat .\nIt is raining today .\n";
 };
 
 TEST_F(SmallMetric, StandardInputAndSeveralReferences) {
-  const auto one = run_heed({"metric", "bleu", "--reference", file("ref")}, {.text = hypothesis_});
-  ASSERT_EQ(one.exit_code, 0) << one.error;
+  const auto one = run_well({"metric", "bleu", "--reference", ref_}, {.text = hypothesis_});
   EXPECT_THAT(one.output, StartsWith("BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|"));
   EXPECT_THAT(one.output,
               HasSubstr(" = 41.17 91.7/70.0/37.5/16.7 (BP = 0.920 ratio = 0.923 hyp_len = 12 ref_len = 13)\n"));
-  const auto two = run_heed({"metric", "bleu", "--reference", file("ref"), "--reference", file("ref2"), "--json"},
-                            {.text = hypothesis_});
-  const Json json = parse_json(two.output, "output");
+  const Json json = run_json({"metric", "bleu", "--reference", ref_, "--reference", ref2_}, {.text = hypothesis_});
   EXPECT_THAT(json["signature"].get<std::string>(), StartsWith("nrefs:2|"));
   EXPECT_NEAR(json["bleu"].get<double>(), 44.7504, 5e-5);
   for (const char* const key : {"bleu", "chrf", "signature"}) EXPECT_TRUE(json.contains(key)) << key;
 }
 
 TEST_F(SmallMetric, AScoreForEachLine) {
-  const auto result = run_heed({"metric", "bleu", "--reference", file("ref"), "--sentence-level", "--width", "1"},
+  const auto result = run_well({"metric", "bleu", "--reference", ref_, "--sentence-level", "--width", "1"},
                                {.text = "The cat sat on the mat .\nIt\n"});
-  EXPECT_EQ(result.exit_code, 0) << result.error;
   EXPECT_THAT(result.output, StartsWith("100.0\n"));
-  EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 2);
-  EXPECT_EQ(run_heed({"metric", "chrf", "--reference", file("ref"), "--sentence-level", "--confidence"}).exit_code, 2);
+  EXPECT_EQ(lines_of(result.output).size(), 2u);
+  EXPECT_EQ(run_heed({"metric", "chrf", "--reference", ref_, "--sentence-level", "--confidence"}).exit_code, 2);
 }
 
 TEST_F(SmallMetric, IntervalsAndComparisonRepeatBySeed) {
-  write_file_atomically(folder_ / "other", "A cat sat on a mat .\nRain today .\n");
-  const std::vector<std::string> arguments = {"metric",     "bleu",        "--reference", file("ref"),
-                                              "--baseline", file("other"), "--json"};
-  const Json first = parse_json(run_heed(arguments, {.text = hypothesis_}).output, "output");
-  EXPECT_EQ(first, parse_json(run_heed(arguments, {.text = hypothesis_}).output, "output"));
+  const Arguments arguments = {"metric", "bleu",       "--reference",
+                               ref_,     "--baseline", file("other", "A cat sat on a mat .\nRain today .\n")};
+  const Json first = run_json(arguments, {.text = hypothesis_});
+  EXPECT_EQ(first, run_json(arguments, {.text = hypothesis_}));
   EXPECT_LT(first["baseline"]["score"].get<double>(), first["bleu"].get<double>());
   EXPECT_GT(first["baseline"]["p_value"].get<double>(), 0);
   EXPECT_GT(first["confidence"]["half_width"].get<double>(), 0);
   EXPECT_THAT(first["signature"].get<std::string>(), HasSubstr("|bs:1000|seed:12345|"));
-  std::vector<std::string> other = arguments;
-  other.insert(other.end(), {"--seed", "7"});
-  EXPECT_NE(first["confidence"], parse_json(run_heed(other, {.text = hypothesis_}).output, "output")["confidence"]);
+  EXPECT_NE(first["confidence"], run_json(with_more(arguments, {"--seed", "7"}), {.text = hypothesis_})["confidence"]);
 }
 
 TEST_F(SmallMetric, Errors) {
-  const auto lines = run_heed({"metric", "bleu", "--reference", file("ref")}, {.text = "one line\n"});
-  EXPECT_EQ(lines.exit_code, 4);
-  EXPECT_THAT(lines.error, HasSubstr("1"));
+  const auto lines = run_refused({"metric", "bleu", "--reference", ref_}, 4, "1", {.text = "one line\n"});
   EXPECT_THAT(lines.error, HasSubstr("2"));
-  EXPECT_EQ(run_heed({"metric", "bleu", "--reference", file("none")}, {.text = "x\n"}).exit_code, 4);
+  EXPECT_EQ(run_heed({"metric", "bleu", "--reference", path("none")}, {.text = "x\n"}).exit_code, 4);
   EXPECT_EQ(run_heed({"metric", "bleu"}).exit_code, 2);
-  const auto tokenizer = run_heed({"metric", "bleu", "--reference", file("ref"), "--tokenize", "13b"});
-  EXPECT_EQ(tokenizer.exit_code, 2);
-  EXPECT_THAT(tokenizer.error, HasSubstr("did you mean '13a'?"));
+  run_refused({"metric", "bleu", "--reference", ref_, "--tokenize", "13b"}, 2, "did you mean '13a'?");
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "message_of.h"
+
 namespace heed::cli {
 namespace {
 
@@ -17,12 +19,7 @@ T value_of(const std::string& text) {
 
 template <class T>
 std::string error_of(const std::string& text) {
-  try {
-    value_of<T>(text);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of<UsageError>([&] { value_of<T>(text); });
 }
 
 TEST(OptionValue, ReadsNumbers) {

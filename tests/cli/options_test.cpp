@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "heed/base/files.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::cli {
@@ -56,12 +57,7 @@ struct Example {
 template <class E>
 std::string error_of(const Strings& arguments, std::map<std::string, std::string> variables = {}) {
   Example example;
-  try {
-    example.parse(arguments, std::move(variables));
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of<E>([&] { example.parse(arguments, std::move(variables)); });
 }
 
 TEST(Options, CommandLineForms) {

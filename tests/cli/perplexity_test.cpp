@@ -1,12 +1,7 @@
 // heed perplexity as a process, against what transformers gave (tools/record_goldens/language_model.py).
-#include <gtest/gtest.h>
-
 #include <cmath>
 
-#include "cli/run_program.h"
-#include "heed/base/files.h"
-#include "heed/base/json.h"
-#include "shared_files.h"
+#include "cli/program_fixture.h"
 
 namespace heed {
 namespace {
@@ -16,11 +11,8 @@ TEST(PerplexityCommand, IsThatOfTransformers) {
   const Json golden = read_json(folder / "losses.json");
   ASSERT_FALSE(golden["perplexity"].empty());
   for (const Json& c : golden["perplexity"]) {
-    const auto run =
-        testing::run_heed({"perplexity", "--model", folder.string(), "--input", (folder / "text.txt").string(),
-                           "--window", c["window"].dump(), "--stride", c["stride"].dump(), "--json", "--quiet"});
-    ASSERT_EQ(run.exit_code, 0) << run.error;
-    const Json found = parse_json(run.output, "output");
+    const Json found = testing::run_json({"perplexity", "--model", folder, "--input", folder / "text.txt", "--window",
+                                          c["window"].dump(), "--stride", c["stride"].dump(), "--quiet"});
     const double nll = c["nll"].get<double>(), tokens = c["tokens"].get<double>();
     EXPECT_EQ(found["tokens"], c["tokens"]) << c.dump();
     EXPECT_EQ(found["bytes"], golden["bytes"]);
@@ -29,10 +21,8 @@ TEST(PerplexityCommand, IsThatOfTransformers) {
     EXPECT_NEAR(found["bits_per_byte"].get<double>(), nll / std::log(2.0) / golden["bytes"].get<double>(), 1e-4);
   }
   // Half a window is the usual stride.
-  const auto usual =
-      testing::run_heed({"perplexity", "--model", folder.string(), "--json"}, {.text = read_file(folder / "text.txt")});
-  EXPECT_NEAR(parse_json(usual.output, "output")["nll"].get<double>(), golden["perplexity"][0]["nll"].get<double>(),
-              2e-3);
+  const Json usual = testing::run_json({"perplexity", "--model", folder}, {.text = read_file(folder / "text.txt")});
+  EXPECT_NEAR(usual["nll"].get<double>(), golden["perplexity"][0]["nll"].get<double>(), 2e-3);
 }
 
 }  // namespace

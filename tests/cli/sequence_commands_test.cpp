@@ -1,32 +1,19 @@
 // heed summarize and translate, classify and answer with an encoder-decoder, and chats, as processes, against what
 // transformers gave for the same ids.
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 #include <tuple>
 
-#include "cli/run_program.h"
+#include "cli/program_fixture.h"
 #include "cli/word_folder.h"
 #include "heed/io/safetensors.h"
 
 namespace heed {
 namespace {
 
-using ::testing::HasSubstr;
-using testing::run_heed;
-using testing::TemporaryFolder;
-using testing::words_of;
+using namespace testing;
 
-const testing::WordTokens kBart{.special = {0, 1, 2}, .eos = 2}, kGpt2{.special = {0}};
-
-std::vector<Json> json_lines(const std::string& text) {
-  std::vector<Json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(parse_json(line, "output"));
-  return lines;
-}
+const WordTokens kBart{.special = {0, 1, 2}, .eos = 2}, kGpt2{.special = {0}};
 
 // What transformers wrote for the rows of a recorded folder by greedy search, line by line, and those rows.
 struct Recorded {
@@ -42,32 +29,28 @@ struct Recorded {
   std::string prefix() const { return sources[0].substr(0, sources[0].find(' ', sources[0].find(' ') + 1) + 1); }
 };
 
-class Summaries : public ::testing::Test {
+class Summaries : public ProgramTest {
  protected:
-  Summaries() { testing::copy_with_words("bart_forced_bos", model_, kBart); }
+  Summaries() { copy_with_words("bart_forced_bos", model_, kBart); }
 
-  testing::ProgramResult run(std::vector<std::string> arguments, const std::string& text = {}) const {
-    arguments.insert(arguments.begin() + 1, {"--model", model_.string(), "--quiet"});
-    return run_heed(arguments, {.text = text});
+  Arguments with_model(const Arguments& arguments) const {
+    return with_more(arguments, {"--model", model_, "--quiet"});
   }
-  std::vector<std::string> greedy(const std::string& command) const {
-    return {command, "--beam", "1", "--max-new-tokens", "10"};
+  std::string run(const Arguments& arguments, const std::string& text = {}) const {
+    return run_well(with_model(arguments), {.text = text}).output;
+  }
+  static Arguments greedy(const std::string& command, const Arguments& more = {}) {
+    return with_more({command, "--beam", "1", "--max-new-tokens", "10"}, more);
   }
 
-  TemporaryFolder folder_;
-  const std::filesystem::path model_ = folder_ / "model";
+  const std::string model_ = path("model");
 };
 
 TEST_F(Summaries, AreThoseOfTransformersLineByLine) {
   const Recorded recorded(model_);
-  for (const char* command : {"summarize", "translate"}) {
-    const auto all = run(greedy(command), recorded.source_lines());
-    ASSERT_EQ(all.exit_code, 0) << all.error;
-    EXPECT_EQ(all.output, recorded.output_lines()) << command;
-  }
-  auto json = greedy("summarize");
-  json.emplace_back("--json");
-  const auto lines = json_lines(run(json, recorded.source_lines()).output);
+  for (const char* command : {"summarize", "translate"})
+    EXPECT_EQ(run(greedy(command), recorded.source_lines()), recorded.output_lines()) << command;
+  const auto lines = json_lines(run(greedy("summarize", {"--json"}), recorded.source_lines()));
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[1]["text"], recorded.outputs[1]);
   EXPECT_LT(lines[1]["sum_log_prob"].get<double>(), 0);
@@ -75,39 +58,30 @@ TEST_F(Summaries, AreThoseOfTransformersLineByLine) {
 
 TEST_F(Summaries, OfFilesAsTheyAre) {
   const Recorded recorded(model_);
-  write_file_atomically(folder_ / "a.txt", recorded.sources[0] + "\n");
   std::string broken = recorded.sources[1];
   std::ranges::replace(broken, ' ', '\n');
-  write_file_atomically(folder_ / "b.txt", broken);
-  auto arguments = greedy("summarize");
-  for (const char* name : {"a.txt", "b.txt"})
-    arguments.insert(arguments.end(), {"--document", (folder_ / name).string()});
-  const auto files = run(arguments);
-  ASSERT_EQ(files.exit_code, 0) << files.error;
-  EXPECT_EQ(files.output, recorded.output_lines());
+  EXPECT_EQ(run(greedy("summarize",
+                       {"--document", file("a.txt", recorded.sources[0] + "\n"), "--document", file("b.txt", broken)})),
+            recorded.output_lines());
 }
 
 TEST_F(Summaries, ThePrefixIsTheOptionsOrTheTasks) {
   const Recorded recorded(model_);
   const std::string prefix = recorded.prefix(), rest = recorded.sources[0].substr(prefix.size()) + "\n";
   const auto output_with = [&](const std::string& command, const std::string& option) {
-    auto arguments = greedy(command);
-    arguments.insert(arguments.end(), {"--prefix", option});
-    return run(arguments, rest).output;
+    return run(greedy(command, {"--prefix", option}), rest);
   };
   EXPECT_EQ(output_with("summarize", prefix), recorded.outputs[0] + "\n");
   EXPECT_EQ(output_with("translate", prefix), recorded.outputs[0] + "\n");
   EXPECT_NE(output_with("summarize", "w5 "), recorded.outputs[0] + "\n");
   // A task brings its prefix and its search: as transformers counts, the start token is one of 11.
-  Json config = read_json(model_ / "config.json");
+  Json config = read_json(path("model/config.json"));
   config["task_specific_params"] = {{"summarization", {{"prefix", prefix}, {"num_beams", 1}, {"max_length", 11}}}};
-  write_json(model_ / "config.json", config);
-  EXPECT_EQ(run({"summarize"}, rest).output, recorded.outputs[0] + "\n");
-  EXPECT_EQ(run({"translate", "--task", "summarization"}, rest).output, recorded.outputs[0] + "\n");
-  EXPECT_NE(run({"summarize", "--prefix", ""}, rest).output, recorded.outputs[0] + "\n");
-  const auto unknown = run({"translate", "--task", "rhyming"}, rest);
-  EXPECT_EQ(unknown.exit_code, 2);
-  EXPECT_THAT(unknown.error, HasSubstr("summarization"));
+  write_json(path("model/config.json"), config);
+  EXPECT_EQ(run({"summarize"}, rest), recorded.outputs[0] + "\n");
+  EXPECT_EQ(run({"translate", "--task", "summarization"}, rest), recorded.outputs[0] + "\n");
+  EXPECT_NE(run({"summarize", "--prefix", ""}, rest), recorded.outputs[0] + "\n");
+  run_refused(with_model({"translate", "--task", "rhyming"}), 2, "summarization", {.text = rest});
 }
 
 std::vector<int> row_of(const io::SafeTensors& golden, int64_t row) {
@@ -118,17 +92,15 @@ std::vector<int> row_of(const io::SafeTensors& golden, int64_t row) {
   return result;
 }
 
-TEST(EncoderDecoderHeads, ClassifyAsTransformersDoes) {
-  const TemporaryFolder folder;
-  testing::copy_with_words("bart_classify", folder / "model", kBart);
-  const auto golden = io::SafeTensors::open(folder / "model" / "golden.safetensors");
+using EncoderDecoderHeads = ProgramTest;
+
+TEST_F(EncoderDecoderHeads, ClassifyAsTransformersDoes) {
+  copy_with_words("bart_classify", path("model"), kBart);
+  const auto golden = io::SafeTensors::open(path("model/golden.safetensors"));
   const TensorView logits = golden.view("out.logits");
   std::string text;
   for (int64_t row = 0; row < logits.shape[0]; ++row) text += words_of(kBart, row_of(golden, row)) + "\n";
-  const auto run = run_heed({"classify", "--model", (folder / "model").string(), "--top-k", "4", "--json", "--quiet"},
-                            {.text = text});
-  ASSERT_EQ(run.exit_code, 0) << run.error;
-  const auto lines = json_lines(run.output);
+  const auto lines = run_json_lines({"classify", "--model", path("model"), "--top-k", "4", "--quiet"}, {.text = text});
   ASSERT_EQ(static_cast<int64_t>(lines.size()), logits.shape[0]);
   for (int64_t row = 0; row < logits.shape[0]; ++row) {
     double sum = 0;
@@ -140,10 +112,9 @@ TEST(EncoderDecoderHeads, ClassifyAsTransformersDoes) {
   }
 }
 
-TEST(EncoderDecoderHeads, AnswerAsTransformersDoes) {
-  const TemporaryFolder folder;
-  testing::copy_with_words("bart_answer", folder / "model", kBart);
-  const auto golden = io::SafeTensors::open(folder / "model" / "golden.safetensors");
+TEST_F(EncoderDecoderHeads, AnswerAsTransformersDoes) {
+  copy_with_words("bart_answer", path("model"), kBart);
+  const auto golden = io::SafeTensors::open(path("model/golden.safetensors"));
   const std::vector<int> ids = row_of(golden, 0);
   constexpr size_t kQuestion = 2;  // words; the rest, but for the end, is the context
   const size_t end = ids.size() - 1;
@@ -154,61 +125,55 @@ TEST(EncoderDecoderHeads, AnswerAsTransformersDoes) {
     for (size_t e = b; e < end; ++e)
       if (begins[b] + ends[e] > begins[best_begin] + ends[best_end]) std::tie(best_begin, best_end) = std::pair(b, e);
   const auto words = [&](size_t from, size_t to) { return words_of(kBart, std::span(ids).subspan(from, to - from)); };
-  const auto run = run_heed({"answer", "--model", (folder / "model").string(), "--question", words(0, kQuestion),
-                             "--context", words(kQuestion, end), "--json", "--quiet"});
-  ASSERT_EQ(run.exit_code, 0) << run.error;
-  EXPECT_EQ(json_lines(run.output).at(0)["answers"][0]["text"], words(best_begin, best_end + 1));
+  const Json found = run_json({"answer", "--model", path("model"), "--question", words(0, kQuestion), "--context",
+                               words(kQuestion, end), "--quiet"});
+  EXPECT_EQ(found["answers"][0]["text"], words(best_begin, best_end + 1));
 }
 
 Json turn(const char* role, const char* content) { return {{"role", role}, {"content", content}}; }
 
 // A template that makes of a system message "w38" and a user's "w28" the prompt that was recorded.
-class Chat : public ::testing::Test {
+class Chat : public ProgramTest {
  protected:
   Chat() {
-    testing::copy_with_words("gpt2_inverse_layer_idx", model_, kGpt2);
-    write_file_atomically(model_ / "chat_template.jinja",
-                          "{% for m in messages %}{% if m['role'] == 'system' %}w37 {% elif m['role'] == 'user' %}w16 "
-                          "{% else %}w22 {% endif %}{{ m['content'] }} {% endfor %}"
-                          "{% if add_generation_prompt %}w22 {% endif %}");
+    copy_with_words("gpt2_inverse_layer_idx", path("model"), kGpt2);
+    file("model/chat_template.jinja",
+         "{% for m in messages %}{% if m['role'] == 'system' %}w37 {% elif m['role'] == 'user' %}w16 "
+         "{% else %}w22 {% endif %}{{ m['content'] }} {% endfor %}"
+         "{% if add_generation_prompt %}w22 {% endif %}");
   }
-  testing::ProgramResult run(std::vector<std::string> more, const std::string& text = {}) const {
-    std::vector<std::string> arguments = {"generate", "--model", model_.string(), "--quiet"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_heed(arguments, {.text = text});
+  Arguments generate(const Arguments& more) const {
+    return with_more({"generate", "--model", path("model"), "--quiet"}, more);
+  }
+  std::string run(const Arguments& more, const std::string& text = {}) const {
+    return run_well(generate(more), {.text = text}).output;
   }
 
-  TemporaryFolder folder_;
-  const std::filesystem::path model_ = folder_ / "model";
   const std::string recorded_ = " w8 w8 w8 w8 w18 w18 w18 w18 w18 w18\n";
 };
 
 TEST_F(Chat, AnswersMessages) {
-  const std::string file = (folder_ / "messages.json").string();
-  write_json(file, Json::array({turn("system", "w38"), turn("user", "w28")}));
-  const auto both = run({"--messages", file, "--max-new-tokens", "10"});
-  ASSERT_EQ(both.exit_code, 0) << both.error;
-  EXPECT_EQ(both.output, recorded_);
-  write_json(file, Json::array({turn("user", "w28")}));
-  EXPECT_EQ(run({"--messages", file, "--system", "w38", "--max-new-tokens", "10"}).output, recorded_);
-  write_json(file, turn("user", "w28"));
-  EXPECT_EQ(run({"--messages", file}).exit_code, 4);
+  const std::string messages = path("messages.json");
+  write_json(messages, Json::array({turn("system", "w38"), turn("user", "w28")}));
+  EXPECT_EQ(run({"--messages", messages, "--max-new-tokens", "10"}), recorded_);
+  write_json(messages, Json::array({turn("user", "w28")}));
+  EXPECT_EQ(run({"--messages", messages, "--system", "w38", "--max-new-tokens", "10"}), recorded_);
+  write_json(messages, turn("user", "w28"));
+  run_refused(generate({"--messages", messages}), 4, "messages.json: expected a list of messages");
 }
 
 TEST_F(Chat, KeepsWhatWasSaid) {
-  const auto chat = run({"--chat", "--system", "w38", "--max-new-tokens", "4", "--json"}, "w28\n\nw30 w31\n");
-  ASSERT_EQ(chat.exit_code, 0) << chat.error;
-  const auto turns = json_lines(chat.output);
+  const auto turns =
+      json_lines(run({"--chat", "--system", "w38", "--max-new-tokens", "4", "--json"}, "w28\n\nw30 w31\n"));
   ASSERT_EQ(turns.size(), 2u);
   EXPECT_EQ(turns[0]["ids"], Json({37, 38, 16, 28, 22, 8, 8, 8, 8}));
   std::vector<int> prompt = turns[1]["ids"].get<std::vector<int>>();
   prompt.resize(prompt.size() - turns[1]["new_ids"].size());
   EXPECT_EQ(prompt, (std::vector<int>{37, 38, 16, 28, 22, 8, 8, 8, 8, 16, 30, 31, 22}));
   // As text, and after messages.
-  write_json(folder_ / "messages.json", Json::array({turn("system", "w38"), turn("user", "w28")}));
-  const auto text =
-      run({"--chat", "--messages", (folder_ / "messages.json").string(), "--max-new-tokens", "4"}, "w30 w31\n");
-  EXPECT_EQ(text.output, " w8 w8 w8 w8\n" + turns[1]["new_text"].get<std::string>() + "\n");
+  write_json(path("messages.json"), Json::array({turn("system", "w38"), turn("user", "w28")}));
+  EXPECT_EQ(run({"--chat", "--messages", path("messages.json"), "--max-new-tokens", "4"}, "w30 w31\n"),
+            " w8 w8 w8 w8\n" + turns[1]["new_text"].get<std::string>() + "\n");
 }
 
 }  // namespace

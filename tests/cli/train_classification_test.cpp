@@ -1,21 +1,14 @@
 // heed train classification and heed evaluate classification as processes: from labelled lines to a model and its
 // scores; what is refused; going on after a stop.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include <algorithm>
 
-#include <fstream>
-
-#include "cli/run_program.h"
-#include "heed/base/error.h"
-#include "heed/base/files.h"
-#include "heed/base/json.h"
+#include "cli/program_fixture.h"
 #include "heed/base/random.h"
-#include "shared_files.h"
 
 namespace heed::cli {
 namespace {
 
-using heed::testing::run_heed;
+using namespace heed::testing;
 using ::testing::HasSubstr;
 
 // Reviews whose last word but one tells the label.
@@ -34,95 +27,117 @@ std::string reviews(uint64_t seed, int count, const std::string& header = "sente
   return text;
 }
 
-class TrainClassification : public ::testing::Test {
+class TrainClassification : public ProgramTest {
  protected:
-  std::string file(const std::string& name, const std::string& text) {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-    return folder_ / name;
+  Arguments training(const std::string& output, const Arguments& more = {}) const {
+    const Arguments arguments{"train",           "classification",
+                              "--train",         file("train.tsv", reviews(1, 240)),
+                              "--valid",         file("valid.tsv", reviews(2, 60)),
+                              "--layers",        "1",
+                              "--d-model",       "32",
+                              "--heads",         "2",
+                              "--dropout",       "0.1",
+                              "--learning-rate", "3e-3",
+                              "--vocab-size",    "80",
+                              "--threads",       "1",
+                              "--output",        path(output)};
+    return with_more(arguments, more);
   }
-  std::string path(const std::string& name) const { return folder_ / name; }
-
-  std::vector<std::string> training(const std::string& output, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"train",           "classification",
-                                       "--train",         file("train.tsv", reviews(1, 240)),
-                                       "--valid",         file("valid.tsv", reviews(2, 60)),
-                                       "--layers",        "1",
-                                       "--d-model",       "32",
-                                       "--heads",         "2",
-                                       "--dropout",       "0.1",
-                                       "--learning-rate", "3e-3",
-                                       "--vocab-size",    "80",
-                                       "--threads",       "1",
-                                       "--output",        path(output)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  }
-
-  heed::testing::TemporaryFolder folder_;
 };
 
 TEST_F(TrainClassification, LearnsScoresAndClassifies) {
-  const auto trained = run_heed(training("model", {"--json"}));
-  ASSERT_EQ(trained.exit_code, 0) << trained.error;
+  const auto trained = run_well(training("model", {"--json"}));
   EXPECT_THAT(trained.error, HasSubstr("2 labels"));
-  const auto evaluated = run_heed({"evaluate", "classification", "--model", path("model"), "--data",
-                                   file("test.tsv", reviews(3, 100)), "--predictions", path("found.txt"), "--json"});
-  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.error;
-  const Json scores = parse_json(evaluated.output, "output");
+  const Json scores = run_json({"evaluate", "classification", "--model", path("model"), "--data",
+                                file("test.tsv", reviews(3, 100)), "--predictions", path("found.txt")});
   EXPECT_EQ(scores["examples"], 100);
   EXPECT_GE(scores["accuracy"].get<double>(), 0.95);
   EXPECT_GE(scores["f1"].get<double>(), 0.95);
-  const std::string found = read_file(path("found.txt"));
-  EXPECT_EQ(std::count(found.begin(), found.end(), '\n'), 100);
-  const auto classified = run_heed({"classify", "--model", path("model")}, {.text = "the film was lovely .\n"});
+  EXPECT_EQ(lines_of(read_file(path("found.txt"))).size(), 100u);
+  const auto classified = run_well({"classify", "--model", path("model")}, {.text = "the film was lovely .\n"});
   EXPECT_THAT(classified.output, ::testing::StartsWith("good\t"));
 
   // Another head, and the same one again, on this body.
-  const auto finer = run_heed({"train", "classification", "--init", path("model"), "--train", path("train.tsv"),
+  const auto finer = run_well({"train", "classification", "--init", path("model"), "--train", path("train.tsv"),
                                "--max-steps", "2", "--threads", "1", "--output", path("again")});
-  ASSERT_EQ(finer.exit_code, 0) << finer.error;
   EXPECT_THAT(finer.error, ::testing::Not(HasSubstr("new parameters")));
 }
 
 TEST_F(TrainClassification, GoesOnAsIfItHadNotStopped) {
-  ASSERT_EQ(run_heed(training("parts", {"--max-steps", "17", "--schedule", "constant", "--warmup", "3"})).exit_code, 0);
-  const auto resumed =
-      run_heed(training("parts", {"--max-steps", "30", "--schedule", "constant", "--warmup", "3", "--resume"}));
-  ASSERT_EQ(resumed.exit_code, 0) << resumed.error;
-  ASSERT_EQ(run_heed(training("unbroken", {"--max-steps", "30", "--schedule", "constant", "--warmup", "3"})).exit_code,
-            0);
+  expect_goes_on_bit_for_bit(
+      [&](const std::string& output) {
+        return training(output, {"--schedule", "constant", "--warmup", "3"});
+      },
+      17, 30);
   const auto last = [&](const std::string& run) {
     const std::string metrics = read_file(path(run + "/metrics.jsonl"));
     const size_t at = metrics.rfind("\"loss\"");
     return metrics.substr(at, metrics.find(',', at) - at);
   };
   EXPECT_EQ(last("parts"), last("unbroken"));
-  EXPECT_EQ(read_file(path("parts/checkpoints/step-000030/model.safetensors")),
-            read_file(path("unbroken/checkpoints/step-000030/model.safetensors")));
 }
 
 TEST_F(TrainClassification, FindsTheBatchThatFits) {
-  const auto trained = run_heed(
-      training("model", {"--max-steps", "3", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB"}));
-  ASSERT_EQ(trained.exit_code, 0) << trained.error;
+  const Arguments fitted{"--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB"};
+  const auto trained = run_well(training("model", with_more(fitted, {"--max-steps", "3"})));
   EXPECT_THAT(trained.error, HasSubstr("which holds a whole epoch: a step takes"));
   const Json options = read_json(path("model/training.json"));
   EXPECT_GE(options["batch-size"], 240);
-  const auto resumed = run_heed(training(
-      "model", {"--max-steps", "5", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB", "--resume"}));
-  EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
+  run_well(training("model", with_more(fitted, {"--max-steps", "5", "--resume"})));
   Json without = options;
   without.erase("batch-size");
   write_json(path("model/training.json"), without);
-  const auto damaged = run_heed(training("model", {"--max-steps", "6", "--memory-limit", "1GB", "--resume"}));
-  EXPECT_EQ(damaged.exit_code, 3);  // FormatError
-  EXPECT_THAT(damaged.error, HasSubstr("training.json does not say the batch-size"));
-  const auto both = run_heed(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}));
-  EXPECT_EQ(both.exit_code, 2);
-  EXPECT_THAT(both.error, HasSubstr("--memory-limit chooses --batch-size: give one of them"));
-  const auto little = run_heed(training("little", {"--memory-limit", "1MB"}));
-  EXPECT_NE(little.exit_code, 0);
-  EXPECT_THAT(little.error, HasSubstr("--memory-limit: a training step on the smallest batch takes more than 0 MiB"));
+  run_refused(training("model", {"--max-steps", "6", "--memory-limit", "1GB", "--resume"}), 3,
+              "training.json does not say the batch-size");
+  run_refused(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}), 2,
+              "--memory-limit chooses --batch-size: give one of them");
+  run_refused(training("little", {"--memory-limit", "1MB"}), 5,
+              "--memory-limit: a training step on the smallest batch takes more than 0 MiB");
+}
+
+// Nothing is tried out: the limit could not be kept, and would have chosen another size.
+TEST_F(TrainClassification, AResumedTrainingKeepsItsBatchWhateverTheMemoryLimit) {
+  const auto run = [&](const std::string& output, const Arguments& more) {
+    return run_well(training(output, with_more({"--schedule", "constant", "--warmup", "3"}, more)));
+  };
+  run("parts", {"--batch-size", "16", "--max-steps", "7"});
+  const auto resumed = run("parts", {"--memory-limit", "1MB", "--max-steps", "20", "--resume"});
+  EXPECT_THAT(resumed.error, HasSubstr("resumed at step 7"));
+  EXPECT_THAT(resumed.error, ::testing::Not(HasSubstr("a step takes")));
+  EXPECT_EQ(read_json(path("parts/training.json"))["batch-size"], 16);
+  run("unbroken", {"--batch-size", "16", "--max-steps", "20"});
+  EXPECT_TRUE(read_file(path("parts/checkpoints/step-000020/model.safetensors")) ==
+              read_file(path("unbroken/checkpoints/step-000020/model.safetensors")));
+}
+
+TEST_F(TrainClassification, ALabelOfSeveralLinesTakesOneLineOfWhatIsWritten) {
+  std::string examples;
+  for (int i = 0; i < 60; ++i)
+    examples +=
+        Json{{"text", i % 3 == 0 ? "dull film" : "warm film"}, {"label", i % 3 == 0 ? "bad" : "very\ngood"}}.dump() +
+        "\n";
+  const std::string data = file("lines.jsonl", examples);
+  run_well({"train",           "classification",
+            "--train",         data,
+            "--layers",        "1",
+            "--d-model",       "32",
+            "--dropout",       "0",
+            "--learning-rate", "3e-3",
+            "--vocab-size",    "40",
+            "--max-epochs",    "80",
+            "--threads",       "1",
+            "--output",        path("model")});
+  const Json scores = run_json(
+      {"evaluate", "classification", "--model", path("model"), "--data", data, "--predictions", path("found.txt")});
+  EXPECT_EQ(scores["accuracy"], 1.0);
+  const auto found = lines_of(read_file(path("found.txt")));
+  ASSERT_EQ(found.size(), 60u);
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i], i % 3 == 0 ? "bad" : "very\\ngood") << i;
+  const auto classified = run_well({"classify", "--model", path("model")}, {.text = "warm film\ndull film\n"});
+  const auto lines = lines_of(classified.output);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(lines[0], ::testing::StartsWith("very\\ngood\t"));
+  EXPECT_THAT(lines[1], ::testing::StartsWith("bad\t"));
 }
 
 TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
@@ -139,19 +154,13 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
                "\n";
     numbers += fmt::format("\"{} , {}\",{}\n", a ? "apple" : "stone", b ? "bear" : "wall", a + 0.5 * b);
   }
-  const std::vector<std::string> small{"--layers",        "1",    "--d-model",    "32",  "--dropout", "0",
-                                       "--learning-rate", "3e-3", "--vocab-size", "40",  "--threads", "1",
-                                       "--max-epochs",    "40",   "--save-every", "1000"};
+  const Arguments small{"--layers",     "1",  "--d-model", "32", "--dropout",    "0",  "--learning-rate", "3e-3",
+                        "--vocab-size", "40", "--threads", "1",  "--max-epochs", "40", "--save-every",    "1000"};
   const auto train = [&](const std::string& data, const std::string& output) {
-    std::vector<std::string> arguments{"train", "classification", "--train", data, "--output", path(output)};
-    arguments.insert(arguments.end(), small.begin(), small.end());
-    const auto result = run_heed(arguments);
-    ASSERT_EQ(result.exit_code, 0) << result.error;
+    run_well(with_more({"train", "classification", "--train", data, "--output", path(output)}, small));
   };
   const auto scores = [&](const std::string& model, const std::string& data) {
-    const auto result = run_heed({"evaluate", "classification", "--model", path(model), "--data", data, "--json"});
-    EXPECT_EQ(result.exit_code, 0) << result.error;
-    return parse_json(result.output, "output");
+    return run_json({"evaluate", "classification", "--model", path(model), "--data", data});
   };
   const std::string labels = file("several.jsonl", several), values = file("numbers.csv", numbers);
   train(labels, "labels");
@@ -161,11 +170,10 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
 }
 
 TEST_F(TrainClassification, NamesWhatIsWrong) {
-  const auto fails = [&](const std::string& name, const std::string& text, const std::string& message, int code = 4) {
-    const auto result = run_heed({"train", "classification", "--train", file(name, text), "--layers", "1", "--d-model",
-                                  "32", "--output", path("bad")});
-    EXPECT_EQ(result.exit_code, code) << name << ": " << result.error;
-    EXPECT_THAT(result.error, HasSubstr(message)) << name;
+  const auto fails = [&](const std::string& name, const std::string& text, const std::string& message) {
+    run_refused({"train", "classification", "--train", file(name, text), "--layers", "1", "--d-model", "32", "--output",
+                 path("bad")},
+                4, message);
     EXPECT_FALSE(std::filesystem::exists(path("bad")));
   };
   fails("columns.tsv", "sentence\tlabel\na\tgood\nb\n", "columns.tsv:3");
@@ -173,11 +181,10 @@ TEST_F(TrainClassification, NamesWhatIsWrong) {
   fails("broken.jsonl", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \n", "broken.jsonl:2");
   fails("no_label.jsonl", "{\"text\": \"a\"}\n", "no_label.jsonl");
   fails("one.tsv", "sentence\tlabel\na\tgood\nb\tgood\n", "all examples have the label \"good\"");
-  ASSERT_EQ(run_heed(training("model", {"--max-steps", "2"})).exit_code, 0);
-  const auto unknown = run_heed({"evaluate", "classification", "--model", path("model"), "--data",
-                                 file("unknown.tsv", "sentence\tlabel\nx\tgood\ny\tmiddling\n")});
-  EXPECT_EQ(unknown.exit_code, 4);
-  EXPECT_THAT(unknown.error, HasSubstr("unknown.tsv:3: the label \"middling\" is none of the model's: bad, good"));
+  run_well(training("model", {"--max-steps", "2"}));
+  run_refused({"evaluate", "classification", "--model", path("model"), "--data",
+               file("unknown.tsv", "sentence\tlabel\nx\tgood\ny\tmiddling\n")},
+              4, "unknown.tsv:3: the label \"middling\" is none of the model's: bad, good");
 }
 
 }  // namespace

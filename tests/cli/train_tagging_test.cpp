@@ -1,22 +1,14 @@
 // heed train tagging and heed evaluate tagging as processes: from CoNLL columns to a tagger and its scores; what is
 // refused; going on after a stop; part of a model frozen.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <fstream>
 
-#include "cli/run_program.h"
-#include "heed/base/error.h"
-#include "heed/base/files.h"
-#include "heed/base/json.h"
+#include "cli/program_fixture.h"
 #include "heed/base/random.h"
-#include "shared_files.h"
 
 namespace heed::cli {
 namespace {
 
-using heed::testing::run_heed;
+using namespace heed::testing;
 using ::testing::HasSubstr;
 
 // Who met whom where, tagged by IOB1.
@@ -31,120 +23,78 @@ std::string meetings(uint64_t seed, int count) {
   return text;
 }
 
-class TrainTagging : public ::testing::Test {
+class TrainTagging : public ProgramTest {
  protected:
-  std::string file(const std::string& name, const std::string& text) {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-    return folder_ / name;
+  Arguments training(const std::string& output, const Arguments& more = {}) const {
+    const Arguments arguments{"train",           "tagging",
+                              "--train",         file("train", meetings(1, 200)),
+                              "--valid",         file("valid", meetings(2, 40)),
+                              "--layers",        "1",
+                              "--d-model",       "32",
+                              "--heads",         "2",
+                              "--dropout",       "0.1",
+                              "--learning-rate", "5e-3",
+                              "--max-epochs",    "12",
+                              "--vocab-size",    "50",
+                              "--threads",       "1",
+                              "--output",        path(output),
+                              "--no-lowercase"};
+    return with_more(arguments, more);
   }
-  std::string path(const std::string& name) const { return folder_ / name; }
-
-  std::vector<std::string> training(const std::string& output, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments{"train",
-                                       "tagging",
-                                       "--train",
-                                       file("train", meetings(1, 200)),
-                                       "--valid",
-                                       file("valid", meetings(2, 40)),
-                                       "--layers",
-                                       "1",
-                                       "--d-model",
-                                       "32",
-                                       "--heads",
-                                       "2",
-                                       "--dropout",
-                                       "0.1",
-                                       "--learning-rate",
-                                       "5e-3",
-                                       "--max-epochs",
-                                       "12",
-                                       "--vocab-size",
-                                       "50",
-                                       "--no-lowercase",
-                                       "--threads",
-                                       "1",
-                                       "--output",
-                                       path(output)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  }
-
-  heed::testing::TemporaryFolder folder_;
 };
 
 TEST_F(TrainTagging, LearnsScoresAndTags) {
-  const auto trained = run_heed(training("model", {"--context", "document", "--word-dropout", "0.1", "--json"}));
-  ASSERT_EQ(trained.exit_code, 0) << trained.error;
+  const auto trained = run_well(training("model", {"--context", "document", "--word-dropout", "0.1", "--json"}));
   EXPECT_THAT(trained.error, HasSubstr("200 sentences as 50 texts"));
   EXPECT_GE(parse_json(trained.output, "output")["best"]["f1"].get<double>(), 0.95);
   const std::string test = file("test", meetings(3, 50));
-  const auto evaluated = run_heed({"evaluate", "tagging", "--model", path("model"), "--data", test, "--context",
-                                   "document", "--predictions", path("found"), "--json"});
-  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.error;
-  const Json scores = parse_json(evaluated.output, "output");
+  const Json scores = run_json({"evaluate", "tagging", "--model", path("model"), "--data", test, "--context",
+                                "document", "--predictions", path("found")});
   EXPECT_GE(scores["f1"].get<double>(), 0.95);
   EXPECT_EQ(scores["sentences"], 50);
   EXPECT_EQ(scores["types"].size(), 2u);
   // The written lines have the same scores by themselves.
-  const Json again = parse_json(run_heed({"metric", "entities", "--input", path("found"), "--json"}).output, "output");
+  const Json again = run_json({"metric", "entities", "--input", path("found")});
   for (const char* key : {"precision", "recall", "f1", "accuracy", "correct", "expected"})
     EXPECT_EQ(again[key], scores[key]) << key;
   EXPECT_EQ(again["types"], scores["types"]);
-  const auto plain = run_heed({"evaluate", "tagging", "--model", path("model"), "--data", test});
+  const auto plain = run_well({"evaluate", "tagging", "--model", path("model"), "--data", test});
   EXPECT_THAT(plain.output, HasSubstr("processed "));
   EXPECT_THAT(plain.output, HasSubstr("  PER: precision: "));
-  const auto tagged = run_heed({"tag", "--model", path("model")}, {.text = "Carla Diaz met Bob in New York .\n"});
+  const auto tagged = run_well({"tag", "--model", path("model")}, {.text = "Carla Diaz met Bob in New York .\n"});
   EXPECT_EQ(tagged.output, "PER:0-10:Carla Diaz\tPER:15-18:Bob\tLOC:22-30:New York\n");
 
   const auto finer =
-      run_heed({"train", "tagging", "--init", path("model"), "--train", path("train"), "--freeze", "1", "--layer-decay",
+      run_well({"train", "tagging", "--init", path("model"), "--train", path("train"), "--freeze", "1", "--layer-decay",
                 "0.5", "--max-steps", "2", "--threads", "1", "--output", path("again")});
-  ASSERT_EQ(finer.exit_code, 0) << finer.error;
   EXPECT_THAT(finer.error, ::testing::Not(HasSubstr("new parameters")));
   EXPECT_THAT(finer.error, HasSubstr("parameters are trained"));
 }
 
 TEST_F(TrainTagging, GoesOnAsIfItHadNotStopped) {
-  const std::vector<std::string> constant{"--schedule", "constant", "--warmup",     "3", "--word-dropout", "0.2",
-                                          "--context",  "document", "--max-length", "20"};
-  const auto with = [&](const char* steps, std::vector<std::string> more) {
-    more.insert(more.end(), constant.begin(), constant.end());
-    more.insert(more.end(), {"--max-steps", steps});
-    return more;
-  };
-  ASSERT_EQ(run_heed(training("parts", with("7", {}))).exit_code, 0);
-  const auto resumed = run_heed(training("parts", with("15", {"--resume"})));
-  ASSERT_EQ(resumed.exit_code, 0) << resumed.error;
-  ASSERT_EQ(run_heed(training("unbroken", with("15", {}))).exit_code, 0);
-  EXPECT_EQ(read_file(path("parts/checkpoints/step-000015/model.safetensors")),
-            read_file(path("unbroken/checkpoints/step-000015/model.safetensors")));
-  const auto changed = run_heed(training("parts", with("20", {"--resume", "--label-smoothing", "0.1"})));
-  EXPECT_NE(changed.exit_code, 0);
-  EXPECT_THAT(changed.error, HasSubstr("label-smoothing"));
+  const Arguments constant{"--schedule", "constant", "--warmup",     "3", "--word-dropout", "0.2",
+                           "--context",  "document", "--max-length", "20"};
+  expect_goes_on_bit_for_bit([&](const std::string& output) { return training(output, constant); }, 7, 15);
+  const Arguments changed{"--max-steps", "20", "--resume", "--label-smoothing", "0.1"};
+  run_refused(training("parts", with_more(constant, changed)), 2, "label-smoothing");
 }
 
 TEST_F(TrainTagging, AdaptersAreTrainedAndMerged) {
-  ASSERT_EQ(run_heed(training("base", {"--max-steps", "40"})).exit_code, 0);
-  const std::vector<std::string> adapters{
+  run_well(training("base", {"--max-steps", "40"}));
+  const Arguments adapters{
       "train",          "tagging",     "--init",         path("base"), "--train",         path("train"),
       "--valid",        path("valid"), "--lora-rank",    "4",          "--lora-alpha",    "8",
       "--lora-dropout", "0.1",         "--lora-targets", "all",        "--learning-rate", "5e-3",
       "--max-epochs",   "4",           "--threads",      "1",          "--output",        path("tuned")};
-  const auto trained = run_heed(adapters);
-  ASSERT_EQ(trained.exit_code, 0) << trained.error;
-  EXPECT_THAT(trained.error, HasSubstr("parameters are trained"));
+  EXPECT_THAT(run_well(adapters).error, HasSubstr("parameters are trained"));
   const Json config = read_json(path("tuned/adapter/adapter_config.json"));
   EXPECT_EQ(config["r"], 4);
   EXPECT_EQ(config["lora_alpha"], 8);
   EXPECT_EQ(config["base_model_name_or_path"], path("base"));
   EXPECT_EQ(config["modules_to_save"], Json({"classifier"}));
-  const auto merged =
-      run_heed({"convert", "--model", path("base"), "--adapter", path("tuned/adapter"), "--output", path("merged")});
-  ASSERT_EQ(merged.exit_code, 0) << merged.error;
+  run_well({"convert", "--model", path("base"), "--adapter", path("tuned/adapter"), "--output", path("merged")});
   const auto scores = [&](const char* model) {
-    const auto result = run_heed({"evaluate", "tagging", "--model", path(model), "--data", path("valid"), "--json"});
-    EXPECT_EQ(result.exit_code, 0) << result.error;
-    return parse_json(result.output, "output");
+    return run_json({"evaluate", "tagging", "--model", path(model), "--data", path("valid")});
   };
   EXPECT_EQ(scores("merged")["f1"], scores("tuned")["f1"]);
   EXPECT_NEAR(scores("merged")["loss"].get<double>(), scores("tuned")["loss"].get<double>(), 1e-5);
@@ -152,55 +102,68 @@ TEST_F(TrainTagging, AdaptersAreTrainedAndMerged) {
   // The folder of adapters stands for the model.
   EXPECT_EQ(scores("tuned/adapter"), scores("merged"));
   // What --print-config says of such a training asks for the same one.
-  auto printing = adapters;
-  printing.emplace_back("--print-config");
-  const std::string printed = file("printed.yaml", run_heed(printing).output);
-  const auto from_file = run_heed({"train", "tagging", "--config", printed, "--max-steps", "1", "--output", path("p")});
-  EXPECT_EQ(from_file.exit_code, 0) << from_file.error;
+  const std::string printed = file("printed.yaml", run_well(with_more(adapters, {"--print-config"})).output);
+  run_well({"train", "tagging", "--config", printed, "--max-steps", "1", "--output", path("p")});
   std::filesystem::rename(path("base"), path("moved"));
-  const auto lost = run_heed({"evaluate", "tagging", "--model", path("tuned/adapter"), "--data", path("valid")});
-  EXPECT_EQ(lost.exit_code, 3);
-  EXPECT_THAT(lost.error, HasSubstr("which is no folder here"));
+  run_refused({"evaluate", "tagging", "--model", path("tuned/adapter"), "--data", path("valid")}, 3,
+              "which is no folder here");
   auto idle = adapters;
   std::ranges::replace(idle, std::string("--lora-rank"), std::string("--patience"));
   idle.back() = path("idle");
-  const auto no_rank = run_heed(idle);
-  EXPECT_EQ(no_rank.exit_code, 2);
-  EXPECT_THAT(no_rank.error, HasSubstr("--lora-alpha is for adapters, which --lora-rank asks for"));
-  const auto without = run_heed(training("without", {"--lora-rank", "4"}));
-  EXPECT_EQ(without.exit_code, 2);
-  EXPECT_THAT(without.error, HasSubstr("--lora-rank is for a model that --init names"));
+  run_refused(idle, 2, "--lora-alpha is for adapters, which --lora-rank asks for");
+  run_refused(training("without", {"--lora-rank", "4"}), 2, "--lora-rank is for a model that --init names");
+}
+
+TEST_F(TrainTagging, WhiteSpaceInWordsAndTagsLeavesThreeColumns) {
+  std::string sentences;
+  for (int i = 0; i < 20; ++i)
+    sentences += Json{{"tokens", {"Ann", "met", "New\nYork", "the\ttab", "", " ", "Bob"}},
+                      {"tags", {"B-GREAT PERSON", "O", "B-LOC", "I-LOC", "O", "O", "B-GREAT PERSON"}}}
+                     .dump() +
+                 "\n";
+  const std::string data = file("spaces.jsonl", sentences);
+  run_well({"train",       "tagging",  "--train",   data, "--layers",        "1",
+            "--d-model",   "32",       "--dropout", "0",  "--learning-rate", "5e-3",
+            "--schedule",  "constant", "--warmup",  "3",  "--vocab-size",    "60",
+            "--max-steps", "60",       "--threads", "1",  "--output",        path("model")});
+  const Json scores =
+      run_json({"evaluate", "tagging", "--model", path("model"), "--data", data, "--predictions", path("found")});
+  EXPECT_EQ(scores["expected"], 60);
+  EXPECT_GT(scores["correct"], 0);
+  int words = 0;
+  for (const std::string& line : lines_of(read_file(path("found"))))
+    if (!line.empty()) {
+      std::istringstream columns(line);
+      EXPECT_EQ(std::distance(std::istream_iterator<std::string>(columns), {}), 3) << line;
+      ++words;
+    }
+  EXPECT_EQ(words, 140);
+  const Json again = run_json({"metric", "entities", "--input", path("found")});
+  for (const char* key : {"precision", "recall", "f1", "accuracy", "correct", "found", "expected"})
+    EXPECT_EQ(again[key], scores[key]) << key;
 }
 
 TEST_F(TrainTagging, NamesWhatIsWrong) {
   const auto fails = [&](const std::string& name, const std::string& text, const std::string& message) {
-    const auto result = run_heed(
-        {"train", "tagging", "--train", file(name, text), "--layers", "1", "--d-model", "32", "--output", path("bad")});
-    EXPECT_EQ(result.exit_code, 4) << name << ": " << result.error;
-    EXPECT_THAT(result.error, HasSubstr(message)) << name;
+    run_refused(
+        {"train", "tagging", "--train", file(name, text), "--layers", "1", "--d-model", "32", "--output", path("bad")},
+        4, message);
     EXPECT_FALSE(std::filesystem::exists(path("bad")));
   };
   fails("columns", "a X O\nb\n", "columns:2");
   fails("empty", "", "holds no sentence");
   fails("broken.jsonl", "{\"tokens\": [\"a\"], \"tags\": [\"O\"]}\n{\"tokens\": \n", "broken.jsonl:2");
   fails("one", "a O\nb O\n", "all words have the tag \"O\"");
-  ASSERT_EQ(run_heed(training("model", {"--max-steps", "2"})).exit_code, 0);
-  const auto unknown = run_heed({"evaluate", "tagging", "--model", path("model"), "--data",
-                                 file("unknown", "Ann I-PER\nruns O\n\nRome I-CITY\n")});
-  EXPECT_EQ(unknown.exit_code, 4);
-  EXPECT_THAT(unknown.error, HasSubstr("unknown:4: the tag \"B-CITY\" of \"Rome\" is none of the model's"));
+  run_well(training("model", {"--max-steps", "2"}));
+  run_refused({"evaluate", "tagging", "--model", path("model"), "--data",
+               file("unknown", "Ann I-PER\nruns O\n\nRome I-CITY\n")},
+              4, "unknown:4: the tag \"B-CITY\" of \"Rome\" is none of the model's");
   // What would do nothing is refused, too.
-  const auto idle = [&](std::vector<std::string> more) {
-    const auto result = run_heed(training("idle", std::move(more)));
-    EXPECT_EQ(result.exit_code, 2);
-    return result.error;
-  };
-  EXPECT_THAT(idle({"--tokenizer", path("model")}), HasSubstr("--vocab-size is for a tokenizer to train"));
-  EXPECT_THAT(idle({"--tokenizer", "byte-bpe", "--vocab-size", "300"}), HasSubstr("--lowercase is for word pieces"));
-  EXPECT_THAT(idle({"--valid-fraction", "0.1"}), HasSubstr("--valid or --valid-fraction, not both"));
-  const auto frozen = run_heed(training("frozen", {"--freeze", "1"}));
-  EXPECT_EQ(frozen.exit_code, 2);
-  EXPECT_THAT(frozen.error, HasSubstr("--init"));
+  run_refused(training("idle", {"--tokenizer", path("model")}), 2, "--vocab-size is for a tokenizer to train");
+  run_refused(training("idle", {"--tokenizer", "byte-bpe", "--vocab-size", "300"}), 2,
+              "--lowercase is for word pieces");
+  run_refused(training("idle", {"--valid-fraction", "0.1"}), 2, "--valid or --valid-fraction, not both");
+  run_refused(training("frozen", {"--freeze", "1"}), 2, "--init");
 }
 
 }  // namespace

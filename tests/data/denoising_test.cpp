@@ -85,6 +85,16 @@ TEST(SpanCorruption, SpansHaveAnyLengthAndPlaceAndFollowTheStream) {
   for (size_t i = 20; i < 90; ++i) EXPECT_NEAR(gone[i], 300, 110) << i;
 }
 
+// As TensorFlow rounds for the authors.
+TEST(SpanCorruption, HalvesAreRoundedToTheEvenNumber) {
+  Random random(1);
+  EXPECT_EQ(corrupt_spans(text(30), spans(), random).target.size(), 4u + 1);  // 15 %: 4.5 tokens
+  SpanNoise noise = spans();
+  noise.density = 0.5;
+  noise.mean_length = 2;
+  EXPECT_EQ(corrupt_spans(text(10), noise, random).target.size(), 5u + 2);  // 5 tokens: 2.5 spans
+}
+
 TEST(SpanCorruption, HasNoMoreSpansThanSentinels) {
   Random random(1);
   const NoisyText noisy = corrupt_spans(text(200), spans(2), random);
@@ -127,6 +137,52 @@ TEST(Infilling, HidesSpansOfPoissonLengthBehindOneMaskEach) {
   // Of Poisson(3) the mean is 3 tokens a mask, those of no length included; the last span of a text is cut, and a span
   // that meets another is, too.
   EXPECT_NEAR(hidden / masks, 2.85, 0.2);
+}
+
+// What stands before a token that stays, or at the end: masks, and how many tokens are missing.
+struct Gap {
+  int masks = 0, missing = 0;
+};
+
+std::vector<Gap> gaps_in(const Ids& source, int tokens) {
+  std::vector<Gap> gaps(1);
+  int32_t next = text(1).front();
+  const int32_t end = next + tokens;
+  for (const int32_t id : source) {
+    if (id == kMask) {
+      ++gaps.back().masks;
+      continue;
+    }
+    gaps.back().missing = id - next;
+    next = id + 1;
+    gaps.emplace_back();
+  }
+  gaps.back().missing = end - next;
+  return gaps;
+}
+
+TEST(Infilling, ASpanWithoutLengthInsertsAMaskAndRemovesNothing) {
+  int inserted = 0, spans = 0;
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    Random random(seed);
+    const NoisyText noisy = infill(text(200), infilling(false), random);
+    int missing = 0, more = 0, own = 0;
+    for (const Gap& gap : gaps_in(noisy.source, 200)) {
+      const int of_span = gap.missing > 0;  // spans do not touch
+      EXPECT_GE(gap.masks, of_span);
+      missing += gap.missing;
+      own += of_span;
+      more += gap.masks - of_span;
+    }
+    EXPECT_EQ(missing, 60);
+    EXPECT_LE(more, missing - own) << "the source is no longer than the text";
+    inserted += more;
+    spans += own;
+  }
+  // One length in e^3 is 0, and rather more of those that find a place.
+  const double share = static_cast<double>(inserted) / (inserted + spans);
+  EXPECT_GT(share, 0.055);
+  EXPECT_LT(share, 0.1);
 }
 
 TEST(Infilling, SentencesChangePlacesWhole) {

@@ -9,6 +9,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/files.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::data {
@@ -23,14 +24,7 @@ std::string put(const testing::TemporaryFolder& folder, const std::string& name,
 // The message of the E that `run` throws; "no error" or "another error: …" if it does not.
 template <class E = DataError, class Run>
 std::string message_of(Run&& run) {
-  try {
-    run();
-  } catch (const E& e) {
-    return e.what();
-  } catch (const std::exception& e) {
-    return "another error: " + std::string(e.what());
-  }
-  return "no error";
+  return testing::message_of<E>(std::forward<Run>(run));
 }
 
 // Anonymous memory of this process in bytes, at its most so far or now.

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 
@@ -61,6 +62,17 @@ TEST(Masking, ChoosesTheShareAndSplitsItByEightyTenTen) {
   EXPECT_NEAR(counts["same"], 3000, 220);
   EXPECT_EQ(chosen_at.front() + chosen_at.back(), 0);
   for (size_t i = 1; i <= 100; ++i) EXPECT_NEAR(chosen_at[i], 300, 80) << i;  // a deviation of 16
+}
+
+// As Python's round() does for the authors' script and for transformers.
+TEST(Masking, HalvesAreRoundedToTheEvenNumber) {
+  const std::pair<int, int> counts[] = {{10, 2}, {30, 4}, {50, 8}, {70, 10}};  // 15 %: 1.5, 4.5, 7.5, 10.5
+  for (const auto& [tokens, expected] : counts) {
+    std::vector<int32_t> ids = text(tokens);
+    Random random(7);
+    const std::vector<int32_t> targets = mask_tokens(ids, {}, plain(), random);
+    EXPECT_EQ(std::count_if(targets.begin(), targets.end(), [](int32_t t) { return t >= 0; }), expected) << tokens;
+  }
 }
 
 TEST(Masking, IsAFunctionOfTheRandomStream) {

@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "heed/base/error.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::data {
@@ -23,13 +23,10 @@ class TableTest : public ::testing::Test {
     return Table::read(file(name, text), options);
   }
   std::string reason(const std::string& name, const std::string& text) {
-    try {
+    return testing::message_of([&] {
       const Table t = table(name, text);
       t.cell(t.rows() - 1, t.column({"label"}));
-    } catch (const std::exception& e) {
-      return e.what();
-    }
-    return "no error";
+    });
   }
 
   heed::testing::TemporaryFolder folder_;

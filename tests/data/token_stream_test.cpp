@@ -4,8 +4,8 @@
 
 #include <fstream>
 
-#include "heed/base/error.h"
 #include "heed/base/files.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::data {
@@ -63,14 +63,9 @@ TEST(TokenStream, RefusesWhatIsNoTokenFileOrNotWhole) {
   writer.append(std::vector<int32_t>{1, 2, 3});
   writer.finish({1, 3});
   const std::string good = read_file(folder / "t.tokens");
-  const auto reason = [&](const std::string& bytes) -> std::string {
+  const auto reason = [&](const std::string& bytes) {
     std::ofstream(folder / "bad", std::ios::binary) << bytes;
-    try {
-      TokenStream::open(folder / "bad");
-    } catch (const FormatError& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of<FormatError>([&] { TokenStream::open(folder / "bad"); });
   };
   EXPECT_EQ(reason(good), "no error");
   EXPECT_THAT(reason(""), HasSubstr("bad: is no token file, or not whole"));

@@ -5,6 +5,7 @@
 
 #include "heed/train/records.h"
 #include "made_runs.h"
+#include "message_of.h"
 
 namespace heed::inspect {
 namespace {
@@ -62,14 +63,7 @@ TEST(TrainingLog, ATornLastLineIsLeftOut) {
 
 TEST(TrainingLog, WhatIsNoneIsNamed) {
   const TemporaryFolder folder;
-  const auto reason = [&](auto&& read) -> std::string {
-    try {
-      read();
-    } catch (const DataError& error) {
-      return error.what();
-    }
-    return "no error";
-  };
+  const auto reason = [](const auto& read) { return testing::message_of<DataError>(read); };
   const auto of_text = [&](const std::string& text) { return reason([&] { make_run(folder, "run", text); }); };
   EXPECT_THAT(reason([&] { read_training_log(folder / "none"); }), HasSubstr("none: no such training"));
   std::filesystem::create_directory(folder / "empty");

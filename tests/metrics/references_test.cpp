@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "heed/base/error.h"
+#include "message_of.h"
 
 namespace heed::metrics {
 namespace {
@@ -15,13 +15,8 @@ using ::testing::HasSubstr;
 using Streams = std::vector<std::vector<std::string>>;
 
 template <class F>
-std::string data_error(F f) {
-  try {
-    f();
-  } catch (const DataError& e) {
-    return e.what();
-  }
-  return "no error";
+std::string data_error(const F& f) {
+  return testing::message_of<DataError>(f);
 }
 
 TEST(References, AreTurnedIntoSegments) {

@@ -11,6 +11,7 @@
 #include "heed/base/files.h"
 #include "heed/models/registry.h"
 #include "heed/models/save.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::models {
@@ -18,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::message_of;
 
 constexpr const char* kCases[] = {"bert_several_labels",  "distilbert_tag", "gpt2_unscaled_untied",
                                   "llama_rope_linear_v4", "t5_gated_silu",  "bart_uneven_sharded",
@@ -59,15 +61,6 @@ double largest_difference(const Tensor& a, const TensorView& b) {
   for (int64_t i = 0; i < a.numel(); ++i)
     most = std::max(most, std::abs(static_cast<double>(a.data<float>()[i]) - b.as<float>()[i]));
   return most;
-}
-
-std::string reason_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 TEST(Lora, AdaptersOfPeftGiveWhatTheyGiveThere) {
@@ -167,7 +160,7 @@ TEST(Lora, EveryTargetAndOptionCounts) {
   config.rank = 3;
   EXPECT_NE(names(config), usual);
   config.targets = {"query", "nothing"};
-  EXPECT_THAT(reason_of([&] { names(config); }),
+  EXPECT_THAT(message_of([&] { names(config); }),
               HasSubstr("--lora-targets nothing: no linear map is called that; there are dense, key, query, value"));
 }
 
@@ -179,7 +172,7 @@ TEST(Lora, RefusesWhatItDoesNotKnow) {
     Json config = read_json(folder / "adapter_config.json");
     change(config);
     write_json(folder / "adapter_config.json", config);
-    return reason_of([&] { Lora(*base_of(base), folder.path()); });
+    return message_of([&] { Lora(*base_of(base), folder.path()); });
   };
   EXPECT_EQ(reason([](Json&) {}), "no error");
   EXPECT_THAT(reason([](Json& c) { c["peft_type"] = "IA3"; }), HasSubstr("peft_type is \"IA3\"; Heed reads LORA"));

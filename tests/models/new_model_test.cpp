@@ -10,12 +10,14 @@
 #include "heed/models/registry.h"
 #include "heed/models/save.h"
 #include "heed/models/weights.h"
+#include "message_of.h"
 #include "shared_files.h"
 
 namespace heed::models {
 namespace {
 
 namespace fs = std::filesystem;
+using heed::testing::message_of;
 using heed::testing::TemporaryFolder;
 using ::testing::HasSubstr;
 
@@ -32,15 +34,6 @@ NewModel small() {
   m.image = {1, 8, 12};
   m.patch = 4;
   return m;
-}
-
-std::string reason_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 void save(const Model& model, const fs::path& folder) { io::write_model_folder(folder, content_of(model, nullptr)); }
@@ -86,14 +79,14 @@ TEST(NewModel, SizesAreThoseAskedFor) {
 TEST(NewModel, RefusesWhatDoesNotFit) {
   NewModel m = small();
   m.heads = 5;
-  EXPECT_THAT(reason_of([&] { new_config("bert", m); }), HasSubstr("--d-model 32 is no multiple of --heads 5"));
+  EXPECT_THAT(message_of([&] { new_config("bert", m); }), HasSubstr("--d-model 32 is no multiple of --heads 5"));
   m = small();
   m.kv_heads = 3;
-  EXPECT_THAT(reason_of([&] { new_config("llama", m); }), HasSubstr("--kv-heads 3"));
-  EXPECT_THAT(reason_of([&] { new_config("marian", small()); }), HasSubstr("train translation"));
+  EXPECT_THAT(message_of([&] { new_config("llama", m); }), HasSubstr("--kv-heads 3"));
+  EXPECT_THAT(message_of([&] { new_config("marian", small()); }), HasSubstr("train translation"));
   m = small();
   m.ids.pad = -1;
-  EXPECT_THAT(reason_of([&] { new_config("roberta", m); }), HasSubstr("padding token"));
+  EXPECT_THAT(message_of([&] { new_config("roberta", m); }), HasSubstr("padding token"));
 }
 
 TEST(LoadWithHead, AnotherHeadIsNewAndTheBodyIsLoaded) {
@@ -141,7 +134,7 @@ TEST(LoadWithHead, ABodyThatLacksAPartIsRefused) {
   io::write_model_folder(folder / "model", content);
   m.head = Head::kSequenceClassification;
   m.labels = {"a", "b"};
-  EXPECT_THAT(reason_of([&] { load_with_head(io::ModelFolder::open(folder / "model"), m, 9); }),
+  EXPECT_THAT(message_of([&] { load_with_head(io::ModelFolder::open(folder / "model"), m, 9); }),
               HasSubstr("tensors are missing: bert.encoder.layer.1.output.dense.weight"));
 }
 

@@ -4,35 +4,23 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <fstream>
 
-#include "heed/base/error.h"
-#include "heed/base/files.h"
-#include "heed/base/threads.h"
 #include "heed/tasks/masked_lm_training.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 #include "tasks/word_lines.h"
 
 namespace heed::tasks {
 namespace {
 
-namespace fs = std::filesystem;
+using testing::batch_in;
 using ::testing::ElementsAre;
+using testing::first_batch;
 using ::testing::HasSubstr;
 
-class ClassificationTrainingTest : public ::testing::Test {
+class ClassificationTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override { set_thread_count(1); }
-  void TearDown() override { set_thread_count(0); }
-
-  fs::path file(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-    return folder_ / name;
-  }
-
   // Number words, "up" if the second is larger than the first.
-  fs::path words(const std::string& name) const {
+  std::string words(const std::string& name) const {
     static constexpr const char* kWords[] = {"one", "two", "three", "four", "five", "six"};
     std::string text = "text\tlabel\n";
     for (int i = 0; i < 36; ++i)
@@ -41,46 +29,22 @@ class ClassificationTrainingTest : public ::testing::Test {
     return file(name, text);
   }
 
-  ClassificationTrainingOptions options(const fs::path& train) const {
+  static ClassificationTrainingOptions options(const std::string& train) {
     ClassificationTrainingOptions o;
     o.train = train;
-    o.start.family = "bert";
-    o.start.structure.layers = 1;
-    o.start.structure.d_model = 32;
-    o.start.structure.heads = 2;
-    o.start.structure.positions = 32;
-    o.start.structure.dropout = 0.0f;
+    o.start = testing::small_model("bert", 1, 32);
     o.start.tokenizer.vocab_size = 60;
     o.batch_size = 8;
     return o;
   }
 
-  static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.kind = optim::ScheduleKind::kConstant;
-    o.schedule.peak = 3e-3;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
-    return o;
-  }
-
-  static void run(TrainingTask& task, const train::TrainOptions& course) {
-    train::TrainObserver observer;
-    train::train(task, course, observer, [] { return false; });
+  static train::TrainOptions course(const std::filesystem::path& output, int64_t steps) {
+    return testing::constant_course(output, steps, 3e-3);
   }
 
   static std::string reason(const ClassificationTrainingOptions& o) {
-    try {
-      const ClassificationTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const ClassificationTraining task(o); });
   }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(ClassificationTrainingTest, LabelsSayWhatIsLearned) {
@@ -101,12 +65,13 @@ TEST_F(ClassificationTrainingTest, LabelsSayWhatIsLearned) {
 }
 
 TEST_F(ClassificationTrainingTest, TheLossIsTheMeanOverLabelsAndNumbers) {
-  const fs::path several = file("several.jsonl",
-                                "{\"text\": \"a b\", \"labels\": [\"x\", \"y\"]}\n{\"text\": \"b\", \"labels\": []}\n"
-                                "{\"text\": \"a\", \"labels\": [\"z\"]}\n");
+  const std::string several =
+      file("several.jsonl",
+           "{\"text\": \"a b\", \"labels\": [\"x\", \"y\"]}\n{\"text\": \"b\", \"labels\": []}\n"
+           "{\"text\": \"a\", \"labels\": [\"z\"]}\n");
   const ClassificationTraining task(options(several));
-  const auto streamed = task.batches().stream({0, 0}, 1)->next();
-  const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
+  const auto streamed = first_batch(task);
+  const auto& batch = batch_in<EncoderBatch>(streamed);
   EXPECT_EQ(batch.targets(), 3);
   const BatchLoss loss = task.loss(batch, {}, 3);
   const NoGrad off;
@@ -124,13 +89,20 @@ TEST_F(ClassificationTrainingTest, RareLabelsCountMoreByTheirWeights) {
   const ClassificationTraining plain(o);
   o.class_weights = true;
   const ClassificationTraining weighted(o);
-  const auto streamed = weighted.batches().stream({0, 0}, 1)->next();
-  const auto& wanted = static_cast<const EncoderBatch&>(*streamed.batch).wanted;
+  const auto streamed = first_batch(weighted);
+  const auto& wanted = batch_in<EncoderBatch>(streamed).wanted;
   ASSERT_EQ(wanted.classes.size(), 4u);
   for (size_t i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(wanted.weights[i], wanted.classes[i] == 1 ? 2.0f : 2.0f / 3);
-  EXPECT_NE(weighted.loss(*streamed.batch, {}, 4).loss_sum,
-            plain.loss(*plain.batches().stream({0, 0}, 1)->next().batch, {}, 4).loss_sum);
+  EXPECT_NE(weighted.loss(*streamed.batch, {}, 4).loss_sum, plain.loss(*first_batch(plain).batch, {}, 4).loss_sum);
   EXPECT_NE(weighted.identity(), plain.identity());
+}
+
+TEST_F(ClassificationTrainingTest, GoesOnBitForBit) {
+  ClassificationTrainingOptions o = options(words("words.tsv"));
+  o.valid_fraction = 0.2;
+  o.start.structure.dropout = 0.1f;
+  o.label_smoothing = 0.1f;
+  expect_goes_on_bit_for_bit<ClassificationTraining>(o, course({}, 12), 5);
 }
 
 // The pooler and the head are new to a masked language model: trained whole beside the adapters, also after a stop.
@@ -141,27 +113,19 @@ TEST_F(ClassificationTrainingTest, AdaptersOnAnotherBodyGoOnBitForBit) {
   body.documents.per = data::DocumentsPer::kLine;
   body.start = options({}).start;
   MaskedLmTraining pretraining(body);
-  run(pretraining, course(folder_ / "body", 3));
+  testing::run(pretraining, course(folder_ / "body", 3));
 
   ClassificationTrainingOptions o = options(words("words.tsv"));
   o.start = {};
   o.start.init = folder_ / "body";
   o.start.tuning.lora.rank = 2;
-  ClassificationTraining whole(o), part(o);
-  run(whole, course(folder_ / "whole", 12));
-  run(part, course(folder_ / "parts", 5));
-  o.start.resume = folder_ / "parts";
-  ClassificationTraining second(o);
-  train::TrainOptions rest = course(folder_ / "parts", 12);
-  rest.resume = true;
-  run(second, rest);
-  EXPECT_EQ(second.parameters().values().to_vector<float>(), whole.parameters().values().to_vector<float>());
+  expect_goes_on_bit_for_bit<ClassificationTraining>(o, course({}, 12), 5);
   EXPECT_EQ(read_json(folder_ / "parts/adapter/adapter_config.json"),
             read_json(folder_ / "whole/adapter/adapter_config.json"));
 }
 
 TEST_F(ClassificationTrainingTest, RefusesWhatCannotBe) {
-  const fs::path good = words("good.tsv");
+  const std::string good = words("good.tsv");
   EXPECT_EQ(reason(options(good)), "no error");
   EXPECT_THAT(reason(options(file("a.tsv", "text\tlabel\na\tx\nb\t\n"))), HasSubstr("a.tsv:3: the label is empty"));
   EXPECT_THAT(reason(options(file("b.jsonl", "{\"text\": \"a\", \"labels\": []}\n"))),

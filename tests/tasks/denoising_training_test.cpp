@@ -5,13 +5,8 @@
 #include <cmath>
 
 #include "heed/autograd/autograd.h"
-#include "heed/base/error.h"
-#include "heed/base/files.h"
-#include "heed/base/threads.h"
 #include "heed/models/registry.h"
-#include "heed/tasks/training_text.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 #include "tasks/word_lines.h"
 
 namespace heed::tasks {
@@ -19,15 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::never;
 
-class DenoisingTrainingTest : public ::testing::Test {
+class DenoisingTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override {
-    set_thread_count(1);
+  DenoisingTrainingTest() {
     testing::write_word_lines(folder_ / "train.txt", 1, 600);
     testing::write_word_lines(folder_ / "valid.txt", 2, 40);
   }
-  void TearDown() override { set_thread_count(0); }
 
   DenoisingTrainingOptions options(const std::string& family) const {
     DenoisingTrainingOptions o;
@@ -35,51 +29,27 @@ class DenoisingTrainingTest : public ::testing::Test {
     o.valid = {folder_ / "valid.txt"};
     o.documents.per = data::DocumentsPer::kLine;
     o.noise.packed = false;
-    o.start.family = family;
+    o.start = testing::small_model(family, 1, 64);
     o.start.tokenizer.vocab_size = 160;
-    o.start.structure.layers = 1;
-    o.start.structure.d_model = 32;
-    o.start.structure.heads = 2;
-    o.start.structure.positions = 64;
-    o.start.structure.dropout = 0.0f;
     return o;
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.peak = 1e-2;
-    o.schedule.warmup = 20;
-    o.adam.decoupled = true;
-    o.clip_norm = 1;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
-    return o;
+    return testing::warmed_course(output, steps, 1e-2);
   }
 
   static std::string reason(const DenoisingTrainingOptions& o) {
-    try {
-      const DenoisingTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const DenoisingTraining task(o); });
   }
-
-  static bool never() { return false; }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(DenoisingTrainingTest, LearnsAndItsFolderScoresTheSame) {
   for (const std::string family : {"t5", "bart"}) {
     DenoisingTraining task(options(family));
     EXPECT_THAT(task.report(), HasSubstr(family == "t5" ? "corrupted by spans" : "corrupted by infilling"));
-    train::TrainObserver observer;
     const auto before = task.validate(never);
     ASSERT_TRUE(before);
-    const auto summary = train::train(task, course(folder_ / family, 600), observer, never);
+    const auto summary = testing::run(task, course(folder_ / family, 600));
     ASSERT_TRUE(summary.best);
     const double loss = summary.best->result.metrics[0].second;
     EXPECT_LT(loss, 0.5 * before->metrics[0].second) << family;
@@ -113,12 +83,9 @@ TEST_F(DenoisingTrainingTest, RowsFitTheModelAndEndAsItWants) {
       DenoisingTrainingOptions o = options(family);
       o.noise.packed = packed;
       o.start.structure.positions = 24;
-      const DenoisingTraining task(o);
+      DenoisingTraining task(o);
+      const auto tokenizer = written_tokenizer(task);
       NoisyTextOptions noise;
-      const auto content = const_cast<DenoisingTraining&>(task).content();
-      fs::create_directories(folder_ / "files");
-      content.add_files(folder_ / "files");
-      const auto tokenizer = text::load_tokenizer(folder_ / "files");
       noise.kind = denoising_for(*tokenizer);
       noise.packed = packed;
       noise.block = 23;
@@ -142,18 +109,7 @@ TEST_F(DenoisingTrainingTest, AResumedTrainingIsTheSameBitForBit) {
   DenoisingTrainingOptions o = options("t5");
   o.start.structure.dropout = 0.1f;
   o.noise.packed = true;
-  train::TrainObserver observer;
-  DenoisingTraining whole(o);
-  train::train(whole, course(folder_ / "whole", 20), observer, never);
-  DenoisingTraining first(o);
-  train::train(first, course(folder_ / "parts", 9), observer, never);
-  o.start.resume = folder_ / "parts";
-  DenoisingTraining second(o);
-  EXPECT_EQ(first.identity(), second.identity());
-  train::TrainOptions rest = course(folder_ / "parts", 20);
-  rest.resume = true;
-  train::train(second, rest, observer, never);
-  EXPECT_TRUE(read_file(folder_ / "whole" / "model.safetensors") == read_file(folder_ / "parts" / "model.safetensors"));
+  expect_goes_on_bit_for_bit<DenoisingTraining>(o, course({}, 20), 9);
 }
 
 TEST_F(DenoisingTrainingTest, RefusesWhatDoesNotFit) {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "heed/base/error.h"
+#include "message_of.h"
 
 namespace heed::tasks {
 namespace {
@@ -10,12 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string reason(size_t count, const char* valid, double fraction) {
-  try {
-    kept_for_training(count, "sentences", "train.txt", valid, fraction);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { kept_for_training(count, "sentences", "train.txt", valid, fraction); });
 }
 
 TEST(HeldOut, IsTheShareToTheNearestExample) {

@@ -6,18 +6,17 @@
 #include <cmath>
 #include <set>
 
-#include "heed/base/error.h"
-#include "heed/base/files.h"
 #include "heed/base/random.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 
 namespace heed::tasks {
 namespace {
 
-using heed::testing::TemporaryFolder;
+using testing::batch_in;
 using ::testing::ElementsAre;
+using testing::epoch_of;
 using ::testing::HasSubstr;
+using testing::TemporaryFolder;
 
 constexpr int kSide = 8, kClasses = 3;
 
@@ -38,8 +37,9 @@ std::filesystem::path put_images(const TemporaryFolder& folder, const std::strin
   return folder / (name + "-images-idx3-ubyte");
 }
 
-class ImageTraining : public ::testing::Test {
+class ImageTraining : public testing::TrainingTest {
  protected:
+  void SetUp() override {}  // images are read and changed by all threads
   ImageClassificationTrainingOptions options(const std::string& augment = "none") {
     ImageClassificationTrainingOptions o;
     o.start.family = "vit";
@@ -53,20 +53,12 @@ class ImageTraining : public ::testing::Test {
     return o;
   }
 
-  TemporaryFolder folder_;
+  static train::TrainOptions course(const std::filesystem::path& output, int64_t steps) {
+    return testing::constant_course(output, steps, 1e-3);
+  }
 };
 
-// The first `count` batches of an epoch.
-std::vector<StreamedBatch> batches_of(const TrainingTask& task, uint64_t epoch, size_t count) {
-  const auto stream = task.batches().stream({epoch, 0}, 1);
-  std::vector<StreamedBatch> batches;
-  while (batches.size() < count) batches.push_back(stream->next());
-  return batches;
-}
-
-const ImageTrainingBatch& images_in(const StreamedBatch& batch) {
-  return static_cast<const ImageTrainingBatch&>(*batch.batch);
-}
+const ImageTrainingBatch& images_in(const StreamedBatch& batch) { return batch_in<ImageTrainingBatch>(batch); }
 
 std::vector<float> pixels_in(const StreamedBatch& batch) { return images_in(batch).images.pixels.to_vector<float>(); }
 
@@ -76,7 +68,7 @@ TEST_F(ImageTraining, BatchesHoldNormalisedImages) {
   EXPECT_EQ(task.batches().count(0), 4u);
   const auto images = data::LabelledImages::read(folder_ / "train-images-idx3-ubyte");
   double sum = 0, squares = 0;
-  for (const StreamedBatch& batch : batches_of(task, 0, 4)) {
+  for (const StreamedBatch& batch : epoch_of(task, 0)) {
     const std::vector<float> pixels = pixels_in(batch);
     const ImageTrainingBatch& b = images_in(batch);
     EXPECT_TRUE(b.mixed.classes.empty());
@@ -103,7 +95,8 @@ TEST_F(ImageTraining, BatchesAreAFunctionOfSeedAndEpochAndNotOfMemory) {
   o.seed = 2;
   const ImageClassificationTraining other(o);
   for (const uint64_t epoch : {0, 3}) {
-    const auto a = batches_of(one, epoch, 2), b = batches_of(reading, epoch, 2), c = batches_of(other, epoch, 2);
+    const auto a = epoch_of(one, epoch), b = epoch_of(reading, epoch), c = epoch_of(other, epoch);
+    ASSERT_EQ(a.size(), 4u);
     for (size_t k = 0; k < a.size(); ++k) {
       EXPECT_EQ(pixels_in(a[k]), pixels_in(b[k]));
       EXPECT_EQ(images_in(a[k]).mixed.classes, images_in(b[k]).mixed.classes);
@@ -116,7 +109,7 @@ TEST_F(ImageTraining, TheLossOfMixedImagesIsMixed) {
   ImageClassificationTrainingOptions o = options("mixup=1");
   o.label_smoothing = 0.1f;
   ImageClassificationTraining task(o);
-  const StreamedBatch streamed = std::move(batches_of(task, 0, 1)[0]);
+  const StreamedBatch streamed = testing::first_batch(task);
   const ImageTrainingBatch& batch = images_in(streamed);
   const BatchLoss loss = task.loss(batch, {}, 2);
   const NoGrad off;
@@ -144,7 +137,7 @@ TEST_F(ImageTraining, ValidationScoresTheHeldOutImages) {
   o.valid_fraction = 0.25;
   ImageClassificationTraining task(o);
   EXPECT_THAT(task.report(), HasSubstr("45 images of 8 x 8 grey; 3 labels; 15 held out"));
-  const auto result = task.validate([] { return false; });
+  const auto result = task.validate(testing::never);
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->metrics[0].first, "loss");
   EXPECT_EQ(result->metrics[1].first, "accuracy");
@@ -195,6 +188,12 @@ TEST_F(ImageTraining, TheFolderClassifiesAndGoesOn) {
   EXPECT_EQ(logits_of(o), task.classifier().scores({task.classifier().pixels(image)}));
 }
 
+TEST_F(ImageTraining, GoesOnBitForBit) {
+  ImageClassificationTrainingOptions o = options("crop=1,flip,erase=0.5,mixup=0.4");
+  o.start.structure.dropout = 0.1f;
+  expect_goes_on_bit_for_bit<ImageClassificationTraining>(o, course({}, 14), 6);
+}
+
 TEST_F(ImageTraining, APartOfAModelOrAdaptersAreTrained) {
   ImageClassificationTraining first(options());
   io::write_model_folder(folder_ / "base", first.content());
@@ -204,14 +203,7 @@ TEST_F(ImageTraining, APartOfAModelOrAdaptersAreTrained) {
     o.start.tuning = tuning;
     ImageClassificationTraining task(o);
     EXPECT_NE(task.identity(), first.identity());
-    train::TrainOptions course;
-    course.output = folder_ / output;
-    course.max_steps = 3;
-    course.schedule.kind = optim::ScheduleKind::kConstant;
-    course.schedule.peak = 1e-3;
-    course.average = 0;
-    train::TrainObserver observer;
-    train::train(task, course, observer, [] { return false; });
+    testing::run(task, course(folder_ / output, 3));
     std::set<std::string> names;
     for (const auto& [name, tensor] : first.parameters().named())
       for (const auto& [other, trained] : task.parameters().named())
@@ -230,15 +222,10 @@ TEST_F(ImageTraining, APartOfAModelOrAdaptersAreTrained) {
 }
 
 TEST_F(ImageTraining, WhatDoesNotFitIsRefused) {
-  const auto reason = [&](auto&& change) -> std::string {
+  const auto reason = [&](auto&& change) {
     ImageClassificationTrainingOptions o = options();
     change(o);
-    try {
-      const ImageClassificationTraining task(o);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const ImageClassificationTraining task(o); });
   };
   using O = ImageClassificationTrainingOptions;
   EXPECT_THAT(reason([](O& o) { o.start.structure.patch = 3; }),
@@ -251,13 +238,11 @@ TEST_F(ImageTraining, WhatDoesNotFitIsRefused) {
   EXPECT_THAT(reason([](O& o) { o.valid_fraction = 0.1; }), HasSubstr("not both"));
   EXPECT_THAT(reason([&](O& o) {
                 const auto all = data::LabelledImages::read(o.train);
-                write_file_atomically(folder_ / "one.csv", "path,label\nx.png,a\ny.png,a\n");
-                o.train = folder_ / "one.csv";
+                o.train = file("one.csv", "path,label\nx.png,a\ny.png,a\n");
               }),
               HasSubstr("one.csv: all images have the label \"a\""));
   EXPECT_THAT(reason([&](O& o) {
-                write_file_atomically(folder_ / "two.csv", "path,label\nx.png,a\ny.png,b\n");
-                o.train = folder_ / "two.csv";
+                o.train = file("two.csv", "path,label\nx.png,a\ny.png,b\n");
                 o.valid.clear();
               }),
               HasSubstr("two.csv:2: "));  // the first of them

@@ -3,91 +3,60 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <fstream>
 
-#include "heed/base/error.h"
-#include "heed/base/files.h"
 #include "heed/base/random.h"
-#include "heed/base/threads.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/perplexity.h"
 #include "heed/tasks/training_text.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 
 namespace heed::tasks {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::never;
 
 // Words whose letters follow from each other: learnt within seconds.
-class LanguageModelTrainingTest : public ::testing::Test {
+class LanguageModelTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override {
-    set_thread_count(1);
+  LanguageModelTrainingTest() {
     static constexpr const char* kWords[] = {"one", "two", "three", "four", "five", "six", "seven", "eight"};
     Random random(4);
     std::ofstream out(folder_ / "text.txt");
     for (int i = 0; i < 3000; ++i) out << kWords[random.below(8)] << (i % 9 == 8 ? "\n" : " ");
   }
-  void TearDown() override { set_thread_count(0); }
 
   LanguageModelTrainingOptions options(const std::string& family = "gpt2") const {
     LanguageModelTrainingOptions o;
     o.train = {folder_ / "text.txt"};
     o.valid_fraction = 0.1;
-    o.start.family = family;
+    o.start = testing::small_model(family, 2, 24);
     o.start.tokenizer.kind = "characters";
-    o.start.structure.layers = 2;
-    o.start.structure.d_model = 32;
-    o.start.structure.heads = 2;
-    o.start.structure.positions = 24;
-    o.start.structure.dropout = 0.0f;
     o.batch_size = 8;
     o.block = 24;
     return o;
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.peak = 5e-3;
-    o.schedule.warmup = 20;
-    o.adam.decoupled = true;
+    train::TrainOptions o = testing::warmed_course(output, steps, 5e-3);
     o.adam.weight_decay = 0.1f;
-    o.clip_norm = 1;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
     return o;
   }
 
   static std::string reason(const LanguageModelTrainingOptions& o) {
-    try {
-      const LanguageModelTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const LanguageModelTraining task(o); });
   }
-
-  static std::string weights(const fs::path& model) { return read_file(model / "model.safetensors"); }
-
-  static bool never() { return false; }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(LanguageModelTrainingTest, LearnsAndItsFolderScoresTheSame) {
   for (const std::string family : {"gpt2", "llama"}) {
     LanguageModelTraining task(options(family));
-    train::TrainObserver observer;
     const auto before = task.validate(never);
     ASSERT_TRUE(before);
     EXPECT_EQ(before->metrics.at(0).first, "loss");
     EXPECT_NEAR(before->metrics[0].second, std::log(task.tokenizer().vocab_size()), 0.4);
-    const auto summary = train::train(task, course(folder_ / family, 200), observer, never);
+    const auto summary = testing::run(task, course(folder_ / family, 200));
     ASSERT_TRUE(summary.best);
     const auto& metrics = summary.best->result.metrics;
     // Which word comes is 3 bits, of 4.9 characters with its space.
@@ -131,24 +100,12 @@ TEST_F(LanguageModelTrainingTest, AResumedTrainingIsTheSameBitForBit) {
   LanguageModelTrainingOptions o = options();
   o.start.structure.dropout = 0.2f;
   o.batch_size = 64;  // an epoch ends on the way
-  train::TrainObserver observer;
-  LanguageModelTraining whole(o);
-  train::train(whole, course(folder_ / "whole", 24), observer, never);
-  LanguageModelTraining first(o);
-  train::train(first, course(folder_ / "parts", 11), observer, never);
-  o.start.resume = folder_ / "parts";
-  LanguageModelTraining second(o);
-  EXPECT_EQ(first.identity(), second.identity());
-  train::TrainOptions rest = course(folder_ / "parts", 24);
-  rest.resume = true;
-  train::train(second, rest, observer, never);
-  EXPECT_TRUE(weights(folder_ / "whole") == weights(folder_ / "parts"));
+  expect_goes_on_bit_for_bit<LanguageModelTraining>(o, course({}, 24), 11);
 }
 
 TEST_F(LanguageModelTrainingTest, GoesOnWithAModelAndItsTokenizer) {
-  train::TrainObserver observer;
   LanguageModelTraining task(options());
-  train::train(task, course(folder_ / "first", 60), observer, never);
+  testing::run(task, course(folder_ / "first", 60));
   const auto trained = task.validate(never);
   LanguageModelTrainingOptions o = options();
   o.start = {};
@@ -186,9 +143,8 @@ TEST_F(LanguageModelTrainingTest, RefusesWhatContradictsItself) {
   o = options();
   o.train.clear();
   EXPECT_THAT(reason(o), HasSubstr("no files"));
-  std::ofstream(folder_ / "broken.jsonl") << "{\"text\": \"a\"}\n{\"text\": 3}\n";
   o = options();
-  o.train = {folder_ / "broken.jsonl"};
+  o.train = {file("broken.jsonl", "{\"text\": \"a\"}\n{\"text\": 3}\n")};
   EXPECT_THAT(reason(o), HasSubstr("broken.jsonl:2"));
   o = options();
   o.batch_size = 0;

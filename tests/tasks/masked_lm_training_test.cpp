@@ -3,85 +3,54 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
 
-#include "heed/base/error.h"
-#include "heed/base/files.h"
-#include "heed/base/threads.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/masked_lm.h"
-#include "heed/tasks/training_text.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 #include "tasks/word_lines.h"
 
 namespace heed::tasks {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::batch_in;
 using ::testing::HasSubstr;
+using testing::never;
 
-class MaskedLmTrainingTest : public ::testing::Test {
+class MaskedLmTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override {
-    set_thread_count(1);
+  MaskedLmTrainingTest() {
     testing::write_word_lines(folder_ / "train.txt", 1, 600);
     testing::write_word_lines(folder_ / "valid.txt", 2, 40);
   }
-  void TearDown() override { set_thread_count(0); }
 
   MaskedLmTrainingOptions options(const std::string& family = "bert") const {
     MaskedLmTrainingOptions o;
     o.train = {folder_ / "train.txt"};
     o.valid = {folder_ / "valid.txt"};
     o.documents.per = data::DocumentsPer::kLine;
-    o.start.family = family;
+    o.start = testing::small_model(family, 2, 32);
     o.start.tokenizer.vocab_size = 60;
-    o.start.structure.layers = 2;
-    o.start.structure.d_model = 32;
-    o.start.structure.heads = 2;
-    o.start.structure.positions = 32;
-    o.start.structure.dropout = 0.0f;
     o.batch_size = 32;
     return o;
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.peak = 4e-3;
-    o.schedule.warmup = 20;
-    o.adam.decoupled = true;
-    o.clip_norm = 1;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
-    return o;
+    return testing::warmed_course(output, steps, 4e-3);
   }
 
   static std::string reason(const MaskedLmTrainingOptions& o) {
-    try {
-      const MaskedLmTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const MaskedLmTraining task(o); });
   }
-
-  static bool never() { return false; }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(MaskedLmTrainingTest, LearnsAndItsFolderFillsMasksAndIsABodyForOtherHeads) {
   for (const std::string family : {"bert", "distilbert", "roberta"}) {
     MaskedLmTraining task(options(family));
-    train::TrainObserver observer;
     const auto before = task.validate(never);
     ASSERT_TRUE(before);
     EXPECT_LT(before->metrics.at(2).second, 0.5);
-    const auto summary = train::train(task, course(folder_ / family, 500), observer, never);
+    const auto summary = testing::run(task, course(folder_ / family, 500));
     ASSERT_TRUE(summary.best);
     const auto& metrics = summary.best->result.metrics;
     EXPECT_EQ(metrics[0].first, "loss");
@@ -111,8 +80,8 @@ TEST_F(MaskedLmTrainingTest, MasksAreDrawnAnewInEachEpochAndAreTheSameForAllWhoA
       o.whole_words = whole_words;
       MaskedLmTraining task(o), again(o);
       const auto batch = [](const MaskedLmTraining& t, uint64_t epoch, uint64_t k) {
-        auto made = t.batches().stream({epoch, k}, 1)->next().batch;
-        const auto& b = static_cast<const EncoderBatch&>(*made);
+        const auto made = t.batches().stream({epoch, k}, 1)->next();
+        const auto& b = batch_in<EncoderBatch>(made);
         return std::tuple(b.texts.ids.ids, b.texts.ids.offsets, b.texts.examples, b.wanted.classes);
       };
       EXPECT_EQ(batch(task, 1, 3), batch(again, 1, 3));
@@ -125,18 +94,13 @@ TEST_F(MaskedLmTrainingTest, ExamplesHaveTheTokenizersFrameAndOnlyTextIsMasked) 
   MaskedLmTrainingOptions o = options();
   o.packed = true;
   o.max_length = 16;
-  const MaskedLmTraining task(o);
-  const auto tokenizer = text::load_tokenizer([&] {
-    MaskedLmTraining made(o);
-    fs::create_directories(folder_ / "tokenizer");
-    made.content().add_files(folder_ / "tokenizer");
-    return folder_ / "tokenizer";
-  }());
+  MaskedLmTraining task(o);
+  const auto tokenizer = written_tokenizer(task);
   int64_t targets = 0, tokens = 0;
-  const auto stream = task.batches().stream({0, 0}, 1);
-  for (uint64_t k = 0; k < task.batches().count(0); ++k) {
-    const auto streamed = stream->next();
-    const auto& b = static_cast<const EncoderBatch&>(*streamed.batch);
+  const auto epoch = testing::epoch_of(task, 0);
+  EXPECT_EQ(epoch.size(), task.batches().count(0));
+  for (const StreamedBatch& streamed : epoch) {
+    const auto& b = batch_in<EncoderBatch>(streamed);
     for (int i = 0; i < b.texts.ids.rows(); ++i) {
       const auto row = b.texts.ids.row(i);
       EXPECT_LE(row.size(), 16u);
@@ -161,7 +125,7 @@ TEST_F(MaskedLmTrainingTest, ExamplesHaveTheTokenizersFrameAndOnlyTextIsMasked) 
 }
 
 TEST_F(MaskedLmTrainingTest, ADocumentIsOneExampleWhateverIsWrittenInIt) {
-  std::ofstream(folder_ / "marked.txt") << "one two [SEP] three four\nfive six [SEP] seven eight\n";
+  file("marked.txt", "one two [SEP] three four\nfive six [SEP] seven eight\n");
   for (const bool whole_words : {false, true}) {
     MaskedLmTrainingOptions o = options();
     o.train = {folder_ / "marked.txt"};
@@ -169,8 +133,8 @@ TEST_F(MaskedLmTrainingTest, ADocumentIsOneExampleWhateverIsWrittenInIt) {
     o.whole_words = whole_words;
     MaskedLmTraining task(o);
     EXPECT_THAT(task.report(), HasSubstr("2 examples"));
-    const auto streamed = task.batches().stream({0, 0}, 1)->next();
-    const auto& texts = static_cast<const EncoderBatch&>(*streamed.batch).texts.ids;
+    const auto streamed = testing::first_batch(task);
+    const auto& texts = batch_in<EncoderBatch>(streamed).texts.ids;
     for (int i = 0; i < texts.rows(); ++i) EXPECT_EQ(std::ranges::count(texts.row(i), texts.row(i).back()), 2);
   }
 }
@@ -186,18 +150,7 @@ TEST_F(MaskedLmTrainingTest, AResumedTrainingIsTheSameBitForBit) {
   MaskedLmTrainingOptions o = options();
   o.start.structure.dropout = 0.1f;
   o.whole_words = true;
-  train::TrainObserver observer;
-  MaskedLmTraining whole(o);
-  train::train(whole, course(folder_ / "whole", 30), observer, never);
-  MaskedLmTraining first(o);
-  train::train(first, course(folder_ / "parts", 13), observer, never);
-  o.start.resume = folder_ / "parts";
-  MaskedLmTraining second(o);
-  EXPECT_EQ(first.identity(), second.identity());
-  train::TrainOptions rest = course(folder_ / "parts", 30);
-  rest.resume = true;
-  train::train(second, rest, observer, never);
-  EXPECT_TRUE(read_file(folder_ / "whole" / "model.safetensors") == read_file(folder_ / "parts" / "model.safetensors"));
+  expect_goes_on_bit_for_bit<MaskedLmTraining>(o, course({}, 30), 13);
 }
 
 TEST_F(MaskedLmTrainingTest, RefusesWhatContradictsItself) {
@@ -210,8 +163,7 @@ TEST_F(MaskedLmTrainingTest, RefusesWhatContradictsItself) {
   o.max_length = 33;
   EXPECT_THAT(reason(o), HasSubstr("the model has 32 positions"));
   o = options();
-  std::ofstream(folder_ / "empty.txt") << "\n\n";
-  o.train = {folder_ / "empty.txt"};
+  o.train = {file("empty.txt", "\n\n")};
   EXPECT_THAT(reason(o), HasSubstr("empty.txt"));
 }
 

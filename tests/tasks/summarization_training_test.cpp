@@ -2,14 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
-
-#include "heed/base/error.h"
-#include "heed/base/files.h"
 #include "heed/base/random.h"
-#include "heed/base/threads.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 
 namespace heed::tasks {
 namespace {
@@ -19,14 +13,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // Documents that name one thing several times, which is their summary.
-class SummarizationTrainingTest : public ::testing::Test {
+class SummarizationTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override {
-    set_thread_count(1);
+  SummarizationTrainingTest() {
     write("train.tsv", 1, 500);
     write("valid.tsv", 2, 24);
   }
-  void TearDown() override { set_thread_count(0); }
 
   void write(const std::string& name, uint64_t seed, int rows) const {
     static constexpr const char* kThings[] = {"dog", "cat", "boat", "house", "tree", "bird"};
@@ -45,42 +37,19 @@ class SummarizationTrainingTest : public ::testing::Test {
     SummarizationTrainingOptions o;
     o.train = folder_ / "train.tsv";
     o.valid = folder_ / "valid.tsv";
-    o.start.family = family;
+    o.start = testing::small_model(family, 1, 64);
     o.start.tokenizer.vocab_size = 60;
-    o.start.structure.layers = 1;
-    o.start.structure.d_model = 32;
-    o.start.structure.heads = 2;
-    o.start.structure.positions = 64;
-    o.start.structure.dropout = 0.0f;
     o.batch_tokens = 400;
     return o;
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.peak = 1e-2;
-    o.schedule.warmup = 20;
-    o.adam.decoupled = true;
-    o.clip_norm = 1;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
-    return o;
+    return testing::warmed_course(output, steps, 1e-2);
   }
 
   static std::string reason(const SummarizationTrainingOptions& o) {
-    try {
-      const SummarizationTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const SummarizationTraining task(o); });
   }
-
-  static bool never() { return false; }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(SummarizationTrainingTest, LearnsAndItsFolderSummarizesWithThePrefixOfTheTraining) {
@@ -88,8 +57,7 @@ TEST_F(SummarizationTrainingTest, LearnsAndItsFolderSummarizesWithThePrefixOfThe
     SummarizationTrainingOptions o = options(family);
     o.prefix = "the tree: ";
     SummarizationTraining task(o);
-    train::TrainObserver observer;
-    const auto summary = train::train(task, course(folder_ / family, 300), observer, never);
+    const auto summary = testing::run(task, course(folder_ / family, 300));
     ASSERT_TRUE(summary.best);
     const auto& metrics = summary.best->result.metrics;
     EXPECT_EQ(metrics.at(1).first, "rouge1");
@@ -111,32 +79,20 @@ TEST_F(SummarizationTrainingTest, LearnsAndItsFolderSummarizesWithThePrefixOfThe
 TEST_F(SummarizationTrainingTest, AResumedTrainingIsTheSameBitForBit) {
   SummarizationTrainingOptions o = options("t5");
   o.start.structure.dropout = 0.1f;
-  train::TrainObserver observer;
-  SummarizationTraining whole(o);
-  train::train(whole, course(folder_ / "whole", 20), observer, never);
-  SummarizationTraining first(o);
-  train::train(first, course(folder_ / "parts", 9), observer, never);
-  o.start.resume = folder_ / "parts";
-  SummarizationTraining second(o);
-  EXPECT_EQ(first.identity(), second.identity());
-  train::TrainOptions rest = course(folder_ / "parts", 20);
-  rest.resume = true;
-  train::train(second, rest, observer, never);
-  EXPECT_TRUE(read_file(folder_ / "whole" / "model.safetensors") == read_file(folder_ / "parts" / "model.safetensors"));
+  expect_goes_on_bit_for_bit<SummarizationTraining>(o, course({}, 20), 9);
 }
 
 TEST_F(SummarizationTrainingTest, ReadsListsAndNamesWhatIsWrong) {
-  std::ofstream(folder_ / "list.jsonl")
-      << R"({"source": ["One.", "Two."], "target": ["first", "second"], "title": "x"})" << '\n';
-  const SummaryExamples examples = read_summary_examples(folder_ / "list.jsonl", {}, 0);
+  const SummaryExamples examples = read_summary_examples(
+      file("list.jsonl", R"({"source": ["One.", "Two."], "target": ["first", "second"], "title": "x"})"
+                         "\n"),
+      {}, 0);
   EXPECT_THAT(examples.documents, ElementsAre("One. Two."));
   EXPECT_THAT(examples.summaries.at(0), ElementsAre("first", "second"));
-  std::ofstream(folder_ / "empty.tsv") << "document\tsummary\na\tb\nc\t \n";
   SummarizationTrainingOptions o = options("bart");
-  o.train = folder_ / "empty.tsv";
+  o.train = file("empty.tsv", "document\tsummary\na\tb\nc\t \n");
   EXPECT_THAT(reason(o), HasSubstr("empty.tsv:3: the summary has no text"));
-  std::ofstream(folder_ / "other.tsv") << "a\tb\nc\td\n";
-  o.train = folder_ / "other.tsv";
+  o.train = file("other.tsv", "a\tb\nc\td\n");
   EXPECT_THAT(reason(o), HasSubstr("other.tsv"));
   o = options("bart");
   o.valid_fraction = 0.1;
@@ -149,7 +105,7 @@ TEST_F(SummarizationTrainingTest, LongTextsAreCutAndKeepTheirEnd) {
   o.max_target_length = 2;
   const SummarizationTraining task(o);
   EXPECT_THAT(task.report(), HasSubstr("1000 texts cut; 24 held out"));
-  const auto batch = task.batches().stream({0, 0}, 1)->next();
+  const auto batch = testing::first_batch(task);
   EXPECT_GT(batch.batch->targets(), 0);
   EXPECT_EQ(batch.batch->targets() % 2, 0);
 }

@@ -2,116 +2,79 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
-#include <numeric>
+#include <algorithm>
 
-#include "heed/base/error.h"
-#include "heed/base/files.h"
 #include "heed/base/random.h"
-#include "heed/base/threads.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 
 namespace heed::tasks {
 namespace {
 
-namespace fs = std::filesystem;
+using testing::batch_in;
 using ::testing::HasSubstr;
+using testing::never;
+using testing::run;
 
 // Sentences about people and places, tagged by IOB1, as documents of three: learnt within seconds.
-class TaggingTrainingTest : public ::testing::Test {
+class TaggingTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override {
-    set_thread_count(1);
+  TaggingTrainingTest() {
     write("train", 1, 150);
     write("valid", 2, 30);
   }
-  void TearDown() override { set_thread_count(0); }
 
   void write(const std::string& name, uint64_t seed, int sentences) {
     static constexpr const char* kPeople[] = {"Ann", "Bob", "Carla Diaz", "Eve", "Frank Gray"};
     static constexpr const char* kPlaces[] = {"Rome", "New York", "Oslo", "Paris"};
     Random random(seed);
-    std::ofstream file(folder_ / name);
+    std::ofstream out(folder_ / name);
     const auto put = [&](const std::string& words, const std::string& tag) {
       std::istringstream stream(words);
-      for (std::string word; stream >> word;) file << word << " X " << tag << '\n';
+      for (std::string word; stream >> word;) out << word << " X " << tag << '\n';
     };
     for (int i = 0; i < sentences; ++i) {
-      if (i % 3 == 0) file << "-DOCSTART- X O\n\n";
+      if (i % 3 == 0) out << "-DOCSTART- X O\n\n";
       put(kPeople[random.below(5)], "I-PER");
       put(random.below(2) == 0 ? "saw" : "met", "O");
       put(kPeople[random.below(5)], "I-PER");
       put("in", "O");
       put(kPlaces[random.below(4)], "I-LOC");
       put(". ", "O");
-      file << '\n';
+      out << '\n';
     }
   }
-
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
-  void write_text(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
 
   TaggingTrainingOptions options() const {
     TaggingTrainingOptions o;
     o.train = file("train");
     o.valid = file("valid");
-    o.start.family = models::families_of(models::Kind::kEncoder).front();
-    o.start.structure.layers = 1;
-    o.start.structure.d_model = 32;
-    o.start.structure.heads = 2;
+    o.start = testing::small_model(models::families_of(models::Kind::kEncoder).front(), 1, 64);
     o.start.structure.ffn = 64;
-    o.start.structure.positions = 64;
-    o.start.structure.dropout = 0;
     o.start.tokenizer.vocab_size = 60;
     o.start.tokenizer.lowercase = false;
     o.batch_size = 16;
     return o;
   }
 
-  static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.kind = optim::ScheduleKind::kConstant;
-    o.schedule.peak = 5e-3;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
-    return o;
-  }
-
-  static bool never() { return false; }
-
-  static void run(TaggingTraining& task, const train::TrainOptions& course) {
-    train::TrainObserver observer;
-    train::train(task, course, observer, never);
+  static train::TrainOptions course(const std::filesystem::path& output, int64_t steps) {
+    return testing::constant_course(output, steps, 5e-3);
   }
 
   // The batches of an epoch, all in one.
   static EncoderBatch whole_epoch(const TaggingTraining& task, uint64_t epoch) {
     EncoderBatch all;
-    const auto stream = task.batches().stream({epoch, 0}, 2);
-    for (bool last = false; !last;) {
-      const StreamedBatch streamed = stream->next();
-      const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
+    for (const StreamedBatch& streamed : testing::epoch_of(task, epoch)) {
+      const auto& batch = batch_in<EncoderBatch>(streamed);
       for (int i = 0; i < batch.texts.ids.rows(); ++i) all.texts.ids.append(batch.texts.ids.row(i));
       all.wanted.classes.insert(all.wanted.classes.end(), batch.wanted.classes.begin(), batch.wanted.classes.end());
       all.count += batch.count;
-      last = streamed.last_in_epoch;
     }
     return all;
   }
 
   static std::string reason(const TaggingTrainingOptions& o) {
-    try {
-      const TaggingTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const TaggingTraining task(o); });
   }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(TaggingTrainingTest, LearnsToTagAndItsFolderTags) {
@@ -138,8 +101,8 @@ TEST_F(TaggingTrainingTest, LearnsToTagAndItsFolderTags) {
 
 TEST_F(TaggingTrainingTest, TheFirstTokenOfEachWordIsLearned) {
   const TaggingTraining task(options());
-  const auto streamed = task.batches().stream({0, 0}, 1)->next();
-  const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
+  const auto streamed = testing::first_batch(task);
+  const auto& batch = batch_in<EncoderBatch>(streamed);
   const int32_t cls = batch.texts.ids.ids[0];
   for (int i = 0; i < batch.texts.ids.rows(); ++i) {
     const auto row = batch.texts.ids.row(i);
@@ -203,13 +166,9 @@ TEST_F(TaggingTrainingTest, LongTextsAreCutElsewhereInEachEpochAndNothingIsLost)
 TEST_F(TaggingTrainingTest, WordsAreHiddenAnewInEachEpoch) {
   TaggingTrainingOptions o = options();
   o.word_dropout = 0.3;
-  const TaggingTraining task(o), plain(options());
-  const int32_t mask = text::load_tokenizer([&] {
-                         TaggingTraining made(options());
-                         run(made, course(folder_ / "t", 1));
-                         return folder_ / "t";
-                       }())
-                           ->mask_id();
+  TaggingTraining task(o);
+  const TaggingTraining plain(options());
+  const int32_t mask = written_tokenizer(task)->mask_id();
   const EncoderBatch first = whole_epoch(task, 0), second = whole_epoch(task, 1);
   EXPECT_EQ(first.count, whole_epoch(plain, 0).count);
   EXPECT_EQ(first.wanted.classes, whole_epoch(plain, 0).wanted.classes);
@@ -226,7 +185,7 @@ TEST_F(TaggingTrainingTest, EveryWordGetsATagWhateverItsLength) {
   // A word of which the tokenizer leaves nothing, and a sentence far longer than the model.
   std::string lines = "\xE2\x80\x8B X O\nAnn X I-PER\n\n";
   for (int i = 0; i < 100; ++i) lines += "Oslo X I-LOC\n. X O\n";
-  write_text("odd", lines);
+  file("odd", lines);
   const TaggingTraining task(options());
   TaggingTraining trained(options());
   run(trained, course(folder_ / "m", 400));
@@ -245,14 +204,7 @@ TEST_F(TaggingTrainingTest, EveryWordGetsATagWhateverItsLength) {
 }
 
 TEST_F(TaggingTrainingTest, EveryOptionHasAnEffect) {
-  const auto first = [](const TaggingTrainingOptions& o) {
-    const TaggingTraining task(o);
-    const auto streamed = task.batches().stream({0, 0}, 1)->next();
-    return std::pair{task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
-  };
-  const auto base = first(options());
-  EXPECT_EQ(first(options()), base);
-  const std::vector<std::pair<const char*, std::function<void(TaggingTrainingOptions&)>>> changes = {
+  const testing::Changes<TaggingTrainingOptions> changes = {
       {"seed", [](auto& o) { o.seed = 2; }},
       {"batch-size", [](auto& o) { o.batch_size = 8; }},
       {"label-smoothing", [](auto& o) { o.label_smoothing = 0.1f; }},
@@ -264,14 +216,7 @@ TEST_F(TaggingTrainingTest, EveryOptionHasAnEffect) {
       {"vocab-size", [](auto& o) { o.start.tokenizer.vocab_size = 50; }},
       {"lowercase", [](auto& o) { o.start.tokenizer.lowercase = true; }},
       {"layers", [](auto& o) { o.start.structure.layers = 2; }}};
-  for (const auto& [name, change] : changes) {
-    TaggingTrainingOptions o = options();
-    change(o);
-    EXPECT_NE(first(o), base) << name;
-    if (std::string(name) != "seed") {  // that one is the loop's
-      EXPECT_NE(TaggingTraining(o).identity(), TaggingTraining(options()).identity()) << name;
-    }
-  }
+  testing::expect_every_option_counts<TaggingTraining>(options(), changes);
 }
 
 TEST_F(TaggingTrainingTest, GoesOnBitForBit) {
@@ -279,15 +224,7 @@ TEST_F(TaggingTrainingTest, GoesOnBitForBit) {
   o.word_dropout = 0.2;
   o.start.structure.dropout = 0.1f;
   o.max_length = 16;
-  TaggingTraining whole(o), first(o);
-  run(whole, course(folder_ / "whole", 30));
-  run(first, course(folder_ / "parts", 17));
-  o.start.resume = folder_ / "parts";
-  TaggingTraining second(o);
-  train::TrainOptions rest = course(folder_ / "parts", 30);
-  rest.resume = true;
-  run(second, rest);
-  EXPECT_EQ(second.parameters().values().to_vector<float>(), whole.parameters().values().to_vector<float>());
+  expect_goes_on_bit_for_bit<TaggingTraining>(o, course({}, 30), 17);
 }
 
 TEST_F(TaggingTrainingTest, FineTunesPartOfAModel) {
@@ -306,10 +243,9 @@ TEST_F(TaggingTrainingTest, FineTunesPartOfAModel) {
     EXPECT_EQ(same, models::layer_of(before[i].name) != models::kTop) << before[i].name;
   }
   // Other tags: a new head.
-  write_text("other", "Ann NAME\nruns VERB\n\nBob NAME\n");
   o = options();
   o.start.init = folder_ / "m";
-  o.train = file("other");
+  o.train = file("other", "Ann NAME\nruns VERB\n\nBob NAME\n");
   o.valid.clear();
   EXPECT_EQ(TaggingTraining(o).model().labels(), (std::vector<std::string>{"NAME", "VERB"}));
 }
@@ -337,8 +273,8 @@ TEST_F(TaggingTrainingTest, AdaptersLearnAndStandBesideTheMergedModel) {
   const auto merged = Tagger::load(folder_ / "m");
   const auto again = models::load_merged(io::ModelFolder::open(folder_ / "base"), folder_ / "m" / "adapter");
   EXPECT_EQ(merged.model->parameters().count(), first.parameters().count());
-  const auto streamed = task.batches().stream({0, 0}, 1)->next();
-  const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
+  const auto streamed = testing::first_batch(task);
+  const auto& batch = batch_in<EncoderBatch>(streamed);
   const NoGrad no_grad;
   const auto a = merged.model->logits(batch.texts, {}).to_vector<float>(),
              b = dynamic_cast<const models::EncoderModel&>(*again).logits(batch.texts, {}).to_vector<float>(),
@@ -356,15 +292,7 @@ TEST_F(TaggingTrainingTest, AdaptersGoOnBitForBit) {
   o.start.init = folder_ / "base";
   o.start.tuning.lora.rank = 4;
   o.start.tuning.lora.dropout = 0.2f;
-  TaggingTraining whole(o), part(o);
-  run(whole, course(folder_ / "whole", 30));
-  run(part, course(folder_ / "parts", 17));
-  o.start.resume = folder_ / "parts";
-  TaggingTraining second(o);
-  train::TrainOptions rest = course(folder_ / "parts", 30);
-  rest.resume = true;
-  run(second, rest);
-  EXPECT_EQ(second.parameters().values().to_vector<float>(), whole.parameters().values().to_vector<float>());
+  expect_goes_on_bit_for_bit<TaggingTraining>(o, course({}, 30), 17);
 }
 
 TEST_F(TaggingTrainingTest, RefusesWhatCannotBe) {
@@ -373,22 +301,20 @@ TEST_F(TaggingTrainingTest, RefusesWhatCannotBe) {
     change(o);
     return reason(o);
   };
-  write_text("columns", "Ann X I-PER\nsaw\n");
-  EXPECT_THAT(with([&](auto& o) { o.train = file("columns"); }), HasSubstr("columns:2: expected 3 columns"));
-  write_text("empty", "");
-  EXPECT_THAT(with([&](auto& o) { o.train = file("empty"); }), HasSubstr("holds no sentence"));
-  write_text("label", "Ann X I-PER\n\nsaw X O\nParis X I-CITY\n");
-  EXPECT_THAT(with([&](auto& o) { o.valid = file("label"); }),
+  EXPECT_THAT(with([&](auto& o) { o.train = file("columns", "Ann X I-PER\nsaw\n"); }),
+              HasSubstr("columns:2: expected 3 columns"));
+  EXPECT_THAT(with([&](auto& o) { o.train = file("empty", ""); }), HasSubstr("holds no sentence"));
+  EXPECT_THAT(with([&](auto& o) { o.valid = file("label", "Ann X I-PER\n\nsaw X O\nParis X I-CITY\n"); }),
               HasSubstr("label:4: the tag \"B-CITY\" of \"Paris\" is none of the model's: O, B-LOC"));
-  write_text("inside", "New X B-LOC\nYork X I-LOC\n");  // a known type: no error
-  EXPECT_EQ(with([&](auto& o) { o.valid = file("inside"); }), "no error");
-  write_text("one", "a X O\nb X O\n");
-  EXPECT_THAT(with([&](auto& o) { o.train = file("one"); }), HasSubstr("all words have the tag \"O\""));
+  // A known type: no error.
+  EXPECT_EQ(with([&](auto& o) { o.valid = file("inside", "New X B-LOC\nYork X I-LOC\n"); }), "no error");
+  EXPECT_THAT(with([&](auto& o) { o.train = file("one", "a X O\nb X O\n"); }),
+              HasSubstr("all words have the tag \"O\""));
   EXPECT_THAT(with([](auto& o) { o.max_length = 100; }), HasSubstr("--max-length is 100; the model has 64"));
   EXPECT_THAT(with([](auto& o) { o.max_length = 5; }), HasSubstr("no room"));
   EXPECT_THAT(with([](auto& o) { o.valid_fraction = 0.1; }), HasSubstr("not both"));
-  write_text("slip", "Ann X I-PER\nsaw X O\nBob X PER\n");
-  EXPECT_THAT(with([&](auto& o) { o.train = file("slip"); }), HasSubstr("slip:3: the tag \"PER\" is neither O nor"));
+  EXPECT_THAT(with([&](auto& o) { o.train = file("slip", "Ann X I-PER\nsaw X O\nBob X PER\n"); }),
+              HasSubstr("slip:3: the tag \"PER\" is neither O nor"));
   EXPECT_THAT(with([](auto& o) { o.start.tokenizer.kind = "characters", o.word_dropout = 0.1; }),
               HasSubstr("--word-dropout"));
 }

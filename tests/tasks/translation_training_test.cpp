@@ -3,32 +3,28 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <fstream>
 
-#include "heed/base/error.h"
-#include "heed/base/files.h"
 #include "heed/base/random.h"
-#include "heed/base/threads.h"
 #include "heed/metrics/bleu.h"
 #include "heed/models/marian.h"
-#include "heed/train/trainer.h"
-#include "shared_files.h"
+#include "tasks/training_fixture.h"
 
 namespace heed::tasks {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::first_loss;
 using ::testing::HasSubstr;
+using testing::never;
+using testing::run;
 
 // English and German of a toy grammar, aligned line by line: learnt within seconds.
-class TranslationTrainingTest : public ::testing::Test {
+class TranslationTrainingTest : public testing::TrainingTest {
  protected:
-  void SetUp() override {
-    set_thread_count(1);
+  TranslationTrainingTest() {
     write("train", 1, 400);
     write("valid", 2, 24);
   }
-  void TearDown() override { set_thread_count(0); }
 
   void write(const std::string& name, uint64_t seed, int pairs) {
     static constexpr const char* kWords[][2] = {
@@ -51,8 +47,6 @@ class TranslationTrainingTest : public ::testing::Test {
     }
   }
 
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
-
   TranslationTrainingOptions options() const {
     TranslationTrainingOptions o;
     o.train = {file("train.en"), file("train.de"), ""};
@@ -71,42 +65,21 @@ class TranslationTrainingTest : public ::testing::Test {
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    train::TrainOptions o;
-    o.output = output;
-    o.max_steps = steps;
-    o.schedule.peak = 1e-2;
+    train::TrainOptions o = testing::short_course(output, steps, 1e-2);
     o.schedule.warmup = 30;
-    o.valid_every = o.save_every = 0;
-    o.average = 0;
     return o;
   }
 
-  // The first batch of an epoch: its loss without dropout, and how many targets it has.
-  static std::pair<double, int64_t> first_loss(const TranslationTraining& task, uint64_t epoch = 0) {
-    const auto streamed = task.batches().stream({epoch, 0}, 1)->next();
-    return {task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
-  }
-
   static std::string reason(const TranslationTrainingOptions& o) {
-    try {
-      const TranslationTraining task(o);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of([&] { const TranslationTraining task(o); });
   }
-
-  static bool never() { return false; }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(TranslationTrainingTest, LearnsToTranslateAndItsFolderTranslates) {
   TranslationTraining task(options());
-  train::TrainObserver observer;
   const auto before = task.validate(never);
   ASSERT_TRUE(before);
-  const auto summary = train::train(task, course(folder_ / "m", 500), observer, never);
+  const auto summary = run(task, course(folder_ / "m", 500));
   ASSERT_TRUE(summary.best);
   const ValidationResult& after = summary.best->result;
   ASSERT_EQ(after.metrics.size(), 4u);
@@ -149,9 +122,7 @@ TEST_F(TranslationTrainingTest, ATsvIsTheSameAsTwoFiles) {
 }
 
 TEST_F(TranslationTrainingTest, EveryOptionHasAnEffect) {
-  const auto base = first_loss(TranslationTraining(options()));
-  EXPECT_EQ(first_loss(TranslationTraining(options())), base);
-  const std::vector<std::pair<const char*, std::function<void(TranslationTrainingOptions&)>>> changes = {
+  const testing::Changes<TranslationTrainingOptions> changes = {
       {"seed", [](auto& o) { o.seed = 2; }},
       {"batch_tokens", [](auto& o) { o.batch_tokens = 200; }},
       {"label_smoothing", [](auto& o) { o.label_smoothing = 0; }},
@@ -169,15 +140,7 @@ TEST_F(TranslationTrainingTest, EveryOptionHasAnEffect) {
       {"positions", [](auto& o) { o.structure.positions = models::Positions::kLearned; }},
       {"share_embeddings", [](auto& o) { o.structure.share_embeddings = false; }},
       {"tie_output", [](auto& o) { o.structure.tie_output = false; }}};
-  for (const auto& [name, change] : changes) {
-    TranslationTrainingOptions o = options();
-    change(o);
-    const TranslationTraining task(o);
-    EXPECT_NE(first_loss(task), base) << name;
-    if (std::string(name) != "seed") {  // that one is the loop's
-      EXPECT_NE(task.identity(), TranslationTraining(options()).identity()) << name;
-    }
-  }
+  testing::expect_every_option_counts<TranslationTraining>(options(), changes);
 }
 
 TEST_F(TranslationTrainingTest, LengthFiltersApply) {
@@ -219,10 +182,16 @@ TEST_F(TranslationTrainingTest, BatchesAreAFunctionOfTheirPlace) {
   }
 }
 
+TEST_F(TranslationTrainingTest, GoesOnBitForBit) {
+  TranslationTrainingOptions o = options();
+  o.structure.dropout = 0.1f;
+  o.subword_sampling = 0.2;
+  expect_goes_on_bit_for_bit<TranslationTraining>(o, course({}, 24), 11);
+}
+
 TEST_F(TranslationTrainingTest, GoesOnWithTheTokenizerOfItsOutput) {
   TranslationTraining first(options());
-  train::TrainObserver observer;
-  train::train(first, course(folder_ / "m", 2), observer, never);
+  run(first, course(folder_ / "m", 2));
   TranslationTrainingOptions o = options();
   o.resume = folder_ / "m";
   const TranslationTraining again(o);
@@ -232,8 +201,7 @@ TEST_F(TranslationTrainingTest, GoesOnWithTheTokenizerOfItsOutput) {
 
 TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
   TranslationTraining first(options());
-  train::TrainObserver observer;
-  train::train(first, course(folder_ / "m", 30), observer, never);
+  run(first, course(folder_ / "m", 30));
   TranslationTrainingOptions o = options();
   o.init = folder_ / "m";
   o.structure = {};  // nothing of it counts
@@ -247,7 +215,7 @@ TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
   EXPECT_EQ(changed.content().config["dropout"], 0.4);
   EXPECT_EQ(changed.content().config["attention_dropout"], 0.2);
   EXPECT_EQ(first_loss(changed), first_loss(same));
-  const auto batch = changed.batches().stream({0, 0}, 1)->next();
+  const auto batch = testing::first_batch(changed);
   EXPECT_NE(changed.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(changed).first);
   EXPECT_EQ(same.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(same).first);  // it has none
 }
@@ -259,8 +227,7 @@ TEST_F(TranslationTrainingTest, APrefixStandsBeforeEverySourceAndInTheFolder) {
   TranslationTraining task(o);
   EXPECT_NE(first_loss(task).first, without);
   EXPECT_EQ(task.content().config["task_specific_params"]["translation"]["prefix"], "the big old dog ");
-  train::TrainObserver observer;
-  train::train(task, course(folder_ / "m", 2), observer, never);
+  run(task, course(folder_ / "m", 2));
   // The folder says it, to who goes on with it or translates.
   TranslationTrainingOptions more = options();
   more.init = folder_ / "m";
@@ -274,7 +241,7 @@ TEST_F(TranslationTrainingTest, KeepsTheOrderOfTheData) {
   TranslationTrainingOptions o = options();
   o.batch_pairs = 3;
   TranslationTraining task(o);
-  EXPECT_EQ(task.batches().stream({1, 0}, 1)->next().batch->describe().find("lines 1 2 3"), std::string::npos);
+  EXPECT_EQ(testing::first_batch(task, 1).batch->describe().find("lines 1 2 3"), std::string::npos);
   task.batches().keep_order();
   const auto stream = task.batches().stream({1, 0}, 1);
   EXPECT_EQ(stream->next().batch->describe(), "lines 1 2 3");
@@ -284,8 +251,7 @@ TEST_F(TranslationTrainingTest, KeepsTheOrderOfTheData) {
 
 TEST_F(TranslationTrainingTest, FineTunesAPart) {
   TranslationTraining first(options());
-  train::TrainObserver observer;
-  train::train(first, course(folder_ / "m", 30), observer, never);
+  run(first, course(folder_ / "m", 30));
   const auto changed = [&](const TranslationTraining& task) {
     std::vector<std::string> names;
     for (const auto& [name, tensor] : first.model().parameters().named())
@@ -297,7 +263,7 @@ TEST_F(TranslationTrainingTest, FineTunesAPart) {
   o.init = folder_ / "m";
   o.tuning.rates.freeze_embeddings = true;
   TranslationTraining frozen(o);
-  train::train(frozen, course(folder_ / "frozen", 3), observer, never);
+  run(frozen, course(folder_ / "frozen", 3));
   EXPECT_THAT(changed(frozen), ::testing::Not(::testing::IsEmpty()));
   EXPECT_THAT(changed(frozen), ::testing::Each(HasSubstr(".layers.")));
 
@@ -305,7 +271,7 @@ TEST_F(TranslationTrainingTest, FineTunesAPart) {
   o.tuning.lora.rank = 2;
   TranslationTraining adapted(o);
   const double before = first_loss(adapted).first;
-  train::train(adapted, course(folder_ / "adapted", 60), observer, never);
+  run(adapted, course(folder_ / "adapted", 60));
   EXPECT_LT(first_loss(adapted).first, before);
   EXPECT_THAT(changed(adapted), ::testing::IsEmpty());
   EXPECT_TRUE(fs::exists(folder_ / "adapted" / "adapter" / "adapter_model.safetensors"));

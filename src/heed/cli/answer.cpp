@@ -1,5 +1,6 @@
 // heed answer: questions with their contexts in, answers out, in order.
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/cli/text_rows.h"
 #include "heed/tasks/question_answering.h"
 
@@ -32,7 +33,8 @@ void write(Command& command, const std::vector<tasks::Answer>& answers) {
     return command.output().line(json_line(line));
   }
   std::string line;
-  for (const tasks::Answer& a : answers) line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", a.text, a.score);
+  for (const tasks::Answer& a : answers)
+    line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", one_line(a.text), a.score);
   command.output().line(line);
 }
 

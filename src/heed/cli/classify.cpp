@@ -4,6 +4,7 @@
 
 #include "heed/base/log.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/cli/text_rows.h"
 #include "heed/tasks/classification.h"
 
@@ -44,7 +45,7 @@ class Writer {
       for (const float value : scores) line += fmt::format("{}{:.6g}", line.empty() ? "" : "\t", value);
     else
       for (const Chosen& c : chosen)
-        line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", labels_[c.label], c.score);
+        line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", one_line(labels_[c.label]), c.score);
     command_.output().line(line);
   }
 

@@ -5,6 +5,7 @@
 #include "heed/base/json.h"
 #include "heed/base/log.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/data/labelled_images.h"
 #include "heed/data/line_reader.h"
 #include "heed/tasks/image_classification.h"
@@ -56,7 +57,7 @@ std::string as_json(const tasks::ImageLabels& image, const std::vector<std::stri
 std::string as_text(const tasks::ImageLabels& image, const std::vector<std::string>& labels) {
   std::string line = image.file.string();
   for (const auto& [label, score] : image.best)
-    line += fmt::format("\t{}\t{:.4f}", labels[static_cast<size_t>(label)], score);
+    line += fmt::format("\t{}\t{:.4f}", one_line(labels[static_cast<size_t>(label)]), score);
   return line;
 }
 

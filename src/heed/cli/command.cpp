@@ -75,6 +75,11 @@ void Command::parse() {
   if (common_.threads > 0) set_thread_count(common_.threads);
 }
 
+void Command::write_result(const Json& json, const std::string& text) {
+  output().line(common_.json ? json.dump(-1, ' ', false, Json::error_handler_t::replace) : text);
+  output().flush();
+}
+
 std::string Command::bold(const std::string& text) const {
   const bool no_color = std::find(arguments_.begin(), arguments_.end(), std::string("--no-color")) != arguments_.end();
   return paint(text, Style::kBold,

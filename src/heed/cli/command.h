@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "heed/base/json.h"
 #include "heed/cli/console.h"
 #include "heed/cli/exit_code.h"
 #include "heed/cli/logging.h"
@@ -79,6 +80,8 @@ class Command {
   const CommonOptions& common() const { return common_; }
   bool colour() const { return surroundings_.console.has_colour(); }  // of standard error
   Output& output() { return surroundings_.output; }
+  // Writes what the command found: as JSON with --json, else as text, to which the last line's end is added.
+  void write_result(const Json& json, const std::string& text);
   Console& console() { return surroundings_.console; }
   bool input_is_terminal() const { return surroundings_.input_is_terminal; }  // somebody types, and waits for answers
   const Environment& environment() const { return surroundings_.environment; }

@@ -4,7 +4,9 @@
 #include "heed/base/files.h"
 #include "heed/base/log.h"
 #include "heed/cli/classification_options.h"
+#include "heed/cli/classification_output.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/tasks/classification.h"
 
 namespace heed::cli {
@@ -28,15 +30,9 @@ std::string predictions_text(const tasks::TextClassifier& classifier, const std:
       case models::Problem::kRegression:
         for (const float value : o) add(fmt::format("{}", value));
     }
-    text += line + '\n';
+    text += one_line(line) + '\n';
   }
   return text;
-}
-
-tasks::Scores scores_kind(models::Problem problem) {
-  return problem == models::Problem::kSingleLabel  ? tasks::Scores::kSoftmax
-         : problem == models::Problem::kMultiLabel ? tasks::Scores::kSigmoid
-                                                   : tasks::Scores::kNone;
 }
 
 }  // namespace
@@ -51,7 +47,7 @@ int run_evaluate_classification(Command& command) {
   o.add("model", folder, "Folder of the model").required();
   o.add("data", data, "Labelled texts: .tsv, .csv or .jsonl").required();
   add_columns(o, columns);
-  o.add("predictions", predictions, "Write what the model says of each text to this file");
+  o.add("predictions", predictions, "Write what the model says of each text to this file, a line each");
   o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
   command.use_threads();
   command.use_json();
@@ -70,17 +66,10 @@ int run_evaluate_classification(Command& command) {
     check<DataError>(!tokens.back().ids.empty(), "{}: the text has no tokens", examples.places[i]);
   }
   if (cut > 0) log().warn("{} texts were cut to {} tokens", cut, classifier.model->max_length());
-  const auto outputs = classifier.scores(tokens, scores_kind(problem), batch_size);
+  const auto outputs = classifier.scores(tokens, tasks::scores_of(problem), batch_size);
   if (!predictions.empty()) write_file_atomically(predictions, predictions_text(classifier, outputs));
 
-  Json json{{"examples", examples.size()}};
-  std::string text;
-  for (const auto& [name, value] : tasks::classification_scores(problem, answers, outputs)) {
-    json[name] = value;
-    text += fmt::format("{}{} {:.4f}", text.empty() ? "" : "  ", name, value);
-  }
-  command.output().line(command.common().json ? json.dump() : text + fmt::format("  ({} examples)", examples.size()));
-  command.output().flush();
+  write_scores(command, tasks::classification_scores(problem, answers, outputs), examples.size(), "examples");
   return kOk;
 }
 

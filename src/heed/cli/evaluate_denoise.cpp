@@ -7,15 +7,12 @@
 #include "heed/io/model_folder.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/denoising_training.h"
-#include "heed/tasks/training_text.h"
 
 namespace heed::cli {
 
 int run_evaluate_denoise(Command& command) {
   std::filesystem::path folder;
-  std::vector<std::filesystem::path> files;
-  double fraction = 0;
-  data::DocumentOptions documents;
+  EvaluatedTextOptions text;
   DenoiseOptions denoise;
   int block = 0;
   command.about(
@@ -24,9 +21,7 @@ int run_evaluate_denoise(Command& command) {
   command.example("heed evaluate denoise --model model/ --data test.txt --json", "");
   Options& o = command.options();
   o.add("model", folder, "Folder of the model").required();
-  o.add("data", files, "Text files (plain, gzip, zstd), or JSON lines (.jsonl); again for more").required();
-  o.add("valid-fraction", fraction, "Take only this share of the text, its end; 0: all of it").range(0, 0.9);
-  add_documents(o, documents);
+  text.add_to(o);
   denoise.add_to(o);
   o.add("block", block, "Tokens of text of an example; 0: as in training").range(0, 1 << 20);
   command.use_threads();
@@ -41,22 +36,16 @@ int run_evaluate_denoise(Command& command) {
   const uint32_t usual = tasks::DenoisingTrainingOptions().usual_block;
   noise.block = tasks::denoising_block(*tokenizer, model->max_length(), static_cast<uint32_t>(block), usual);
   noise.seed = command.common().seed;
-  const tasks::TrainingText text = tasks::training_text(files, {}, fraction, documents);
-  const tasks::NoisyText noisy(text.valid ? *text.valid : text.train, *tokenizer, noise);
+  const tasks::NoisyText noisy(text.text(), *tokenizer, noise);
   const auto score = tasks::noisy_score(*model, noisy).value();
-  if (command.common().json) {
-    command.output().line(Json{
-        {"loss", score.loss},
-        {"perplexity", std::exp(score.loss)},
-        {"targets", score.tokens},
-        {"tokens", noisy.stream().size()},
-        {"examples",
-         noisy.size()}}.dump());
-  } else {
-    command.output().line(fmt::format("loss {:.4f}  perplexity {:.4f}  ({} target tokens)", score.loss,
-                                      std::exp(score.loss), score.tokens));
-  }
-  command.output().flush();
+  const double perplexity = std::exp(score.loss);
+  command.write_result(
+      {{"loss", score.loss},
+       {"perplexity", perplexity},
+       {"targets", score.tokens},
+       {"tokens", noisy.stream().size()},
+       {"examples", noisy.size()}},
+      fmt::format("loss {:.4f}  perplexity {:.4f}  ({} target tokens)", score.loss, perplexity, score.tokens));
   return kOk;
 }
 

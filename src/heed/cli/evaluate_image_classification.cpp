@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "heed/base/files.h"
+#include "heed/cli/classification_output.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/files.h"
 #include "heed/cli/image_options.h"
 #include "heed/tasks/classification_scores.h"
 #include "heed/tasks/image_classification.h"
@@ -62,17 +64,11 @@ int run_evaluate_image_classification(Command& command) {
     std::string text;
     for (size_t i = 0; i < outputs.size(); ++i)
       text += fmt::format("{}\t{}\n", images.place(i),
-                          labels[static_cast<size_t>(tasks::highest_scores(outputs[i], 1)[0].label)]);
+                          one_line(labels[static_cast<size_t>(tasks::highest_scores(outputs[i], 1)[0].label)]));
     write_file_atomically(predictions, text);
   }
-  Json json{{"examples", images.size()}};
-  std::string text;
-  for (const auto& [name, value] : tasks::classification_scores(models::Problem::kSingleLabel, answers, outputs)) {
-    json[name] = value;
-    text += fmt::format("{}{} {:.4f}", text.empty() ? "" : "  ", name, value);
-  }
-  command.output().line(command.common().json ? json.dump() : text + fmt::format("  ({} images)", images.size()));
-  command.output().flush();
+  write_scores(command, tasks::classification_scores(models::Problem::kSingleLabel, answers, outputs), images.size(),
+               "images");
   return kOk;
 }
 

@@ -5,15 +5,12 @@
 #include "heed/io/model_folder.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/perplexity.h"
-#include "heed/tasks/training_text.h"
 
 namespace heed::cli {
 
 int run_evaluate_language_model(Command& command) {
   std::filesystem::path folder;
-  std::vector<std::filesystem::path> files;
-  double fraction = 0;
-  data::DocumentOptions documents;
+  EvaluatedTextOptions text;
   data::TokenTextOptions encoding;
   tasks::PerplexityOptions options;
   command.about(
@@ -26,9 +23,7 @@ int run_evaluate_language_model(Command& command) {
                   "overlapping windows: every token sees more of what is before it");
   Options& o = command.options();
   o.add("model", folder, "Folder of the model").required();
-  o.add("data", files, "Text files (plain, gzip, zstd), or JSON lines (.jsonl); again for more").required();
-  o.add("valid-fraction", fraction, "Take only this share of the text, its end; 0: all of it").range(0, 0.9);
-  add_documents(o, documents);
+  text.add_to(o);
   o.add("end-token", encoding.end_token, "Put the tokenizer's end token between documents");
   o.add("window", options.window, "Tokens that the model sees at once").at_least(0).default_text("all its positions");
   o.add("stride", options.stride, "Tokens by which windows move on").at_least(0).default_text("a window");
@@ -39,28 +34,22 @@ int run_evaluate_language_model(Command& command) {
 
   const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder));
   const auto tokenizer = text::load_tokenizer(folder);
-  const tasks::TrainingText text = tasks::training_text(files, {}, fraction, documents);
-  const data::TokenStream stream = data::encode_text(text.valid ? *text.valid : text.train, *tokenizer, encoding);
+  const data::TokenStream stream = data::encode_text(text.text(), *tokenizer, encoding);
   const auto begin = std::chrono::steady_clock::now();
   const auto result = tasks::stream_perplexity(*model, stream, options).value();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const uint64_t bytes = stream.counts().bytes;
-  if (command.common().json) {
-    command.output().line(Json{
-        {"loss", result.loss()},
-        {"perplexity", result.perplexity()},
-        {"bits_per_byte", result.bits_per_byte(bytes)},
-        {"tokens", result.tokens},
-        {"bytes", bytes},
-        {"documents", stream.counts().documents},
-        {"windows", result.windows},
-        {"seconds", seconds}}.dump());
-  } else {
-    command.output().line(fmt::format("loss {:.4f}  perplexity {:.4f}  bits per byte {:.4f}  ({} tokens, {} bytes)",
-                                      result.loss(), result.perplexity(), result.bits_per_byte(bytes), result.tokens,
-                                      bytes));
-  }
-  command.output().flush();
+  command.write_result(
+      {{"loss", result.loss()},
+       {"perplexity", result.perplexity()},
+       {"bits_per_byte", result.bits_per_byte(bytes)},
+       {"tokens", result.tokens},
+       {"bytes", bytes},
+       {"documents", stream.counts().documents},
+       {"windows", result.windows},
+       {"seconds", seconds}},
+      fmt::format("loss {:.4f}  perplexity {:.4f}  bits per byte {:.4f}  ({} tokens, {} bytes)", result.loss(),
+                  result.perplexity(), result.bits_per_byte(bytes), result.tokens, bytes));
   return kOk;
 }
 

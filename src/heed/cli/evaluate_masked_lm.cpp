@@ -5,15 +5,13 @@
 #include "heed/cli/running_text_options.h"
 #include "heed/tasks/encoder_texts.h"
 #include "heed/tasks/masked_text.h"
-#include "heed/tasks/training_text.h"
 
 namespace heed::cli {
 
 int run_evaluate_masked_lm(Command& command) {
   std::filesystem::path folder;
-  std::vector<std::filesystem::path> files;
-  double fraction = 0;
-  data::DocumentOptions documents{.per = data::DocumentsPer::kLine};
+  EvaluatedTextOptions text;
+  text.documents.per = data::DocumentsPer::kLine;
   tasks::MaskedTextOptions options;
   int max_length = 0;
   command.about(
@@ -22,9 +20,7 @@ int run_evaluate_masked_lm(Command& command) {
   command.example("heed evaluate masked-lm --model model/ --data test.txt --json", "");
   Options& o = command.options();
   o.add("model", folder, "Folder of the model").required();
-  o.add("data", files, "Text files (plain, gzip, zstd), or JSON lines (.jsonl); again for more").required();
-  o.add("valid-fraction", fraction, "Take only this share of the text, its end; 0: all of it").range(0, 0.9);
-  add_documents(o, documents);
+  text.add_to(o);
   o.add("packed", options.packed, "Lay documents one behind the other");
   o.add("max-length", max_length, "Tokens of an example; 0: the model's positions").at_least(0);
   o.add("mask-probability", options.probability, "Share of the tokens that are hidden").range(0.001, 1);
@@ -39,23 +35,17 @@ int run_evaluate_masked_lm(Command& command) {
   check<UsageError>(max_length <= positions, "--max-length is {}; the model has {} positions", max_length, positions);
   options.max_length = static_cast<uint32_t>(max_length > 0 ? max_length : positions);
   options.seed = command.common().seed;
-  const tasks::TrainingText text = tasks::training_text(files, {}, fraction, documents);
-  const tasks::MaskedText masked(text.valid ? *text.valid : text.train, *texts.tokenizer, options);
+  const tasks::MaskedText masked(text.text(), *texts.tokenizer, options);
   const auto score = tasks::masked_score(*texts.model, masked).value();
-  if (command.common().json) {
-    command.output().line(Json{
-        {"loss", score.loss},
-        {"perplexity", std::exp(score.loss)},
-        {"accuracy", score.accuracy},
-        {"masked", score.tokens},
-        {"tokens", masked.stream().size()},
-        {"examples",
-         masked.size()}}.dump());
-  } else {
-    command.output().line(fmt::format("loss {:.4f}  perplexity {:.4f}  accuracy {:.4f}  ({} masked tokens)", score.loss,
-                                      std::exp(score.loss), score.accuracy, score.tokens));
-  }
-  command.output().flush();
+  const double perplexity = std::exp(score.loss);
+  command.write_result({{"loss", score.loss},
+                        {"perplexity", perplexity},
+                        {"accuracy", score.accuracy},
+                        {"masked", score.tokens},
+                        {"tokens", masked.stream().size()},
+                        {"examples", masked.size()}},
+                       fmt::format("loss {:.4f}  perplexity {:.4f}  accuracy {:.4f}  ({} masked tokens)", score.loss,
+                                   perplexity, score.accuracy, score.tokens));
   return kOk;
 }
 

@@ -57,8 +57,7 @@ int run_evaluate_question_answering(Command& command) {
     write_file_atomically(predictions, json.dump(1) + "\n");
   }
   const metrics::AnswerReport report = tasks::score_answers(questions, *answers);
-  command.output().line(command.common().json ? report_json(report).dump() : report_text(report));
-  command.output().flush();
+  command.write_result(report_json(report), report_text(report));
   return kOk;
 }
 

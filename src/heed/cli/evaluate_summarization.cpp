@@ -2,6 +2,7 @@
 #include "heed/base/files.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/decode_options.h"
+#include "heed/cli/files.h"
 #include "heed/cli/source_options.h"
 #include "heed/cli/summary_options.h"
 #include "heed/metrics/rouge.h"
@@ -64,23 +65,16 @@ int run_evaluate_summarization(Command& command) {
   std::string lines;
   for (size_t i = 0; i < examples.size(); ++i) {
     leads.push_back(lead_of(examples.documents[i], lead));
-    std::string line = summaries[i];
-    for (size_t at = 0; (at = line.find('\n', at)) != std::string::npos; at += 2) line.replace(at, 1, "\\n");
-    lines += line + '\n';
+    lines += one_line(summaries[i]) + '\n';
   }
   if (!predictions.empty()) write_file_atomically(predictions, lines);
   Json json = scores_json(metrics::corpus_rouge(summaries, examples.summaries));
   const Json baseline = scores_json(metrics::corpus_rouge(leads, examples.summaries));
-  if (command.common().json) {
-    json["examples"] = examples.size();
-    json["lead"] = baseline;
-    command.output().line(json.dump());
-  } else {
-    command.output().line(fmt::format("{}  ({} documents)", scores_text(json), examples.size()));
-    command.output().line(fmt::format("{}  (their first {})", scores_text(baseline),
-                                      lead == 1 ? "sentence" : fmt::format("{} sentences", lead)));
-  }
-  command.output().flush();
+  json["examples"] = examples.size();
+  json["lead"] = baseline;
+  command.write_result(json,
+                       fmt::format("{}  ({} documents)\n{}  (their first {})", scores_text(json), examples.size(),
+                                   scores_text(baseline), lead == 1 ? "sentence" : fmt::format("{} sentences", lead)));
   return kOk;
 }
 

@@ -3,44 +3,30 @@
 
 #include "heed/base/files.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/entity_scores.h"
 #include "heed/cli/tagging_options.h"
 #include "heed/tasks/tagging_training.h"
 
 namespace heed::cli {
 namespace {
 
-// CoNLL lines of word, expected and found tag, as conlleval reads them; white space in a word, or none of it, would
-// change the number of columns.
+// White space in a word or a tag, or none of it, would change the number of columns.
+std::string column(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }, '_');
+  return text.empty() ? "_" : text;
+}
+
+// CoNLL lines of word, expected and found tag, as conlleval reads them.
 std::string predictions_text(const data::TaggedText& text, const metrics::TagSequences& found) {
   std::string lines;
   for (size_t i = 0; i < found.size(); ++i) {
     const data::TaggedSentence& sentence = text.sentences[i];
-    for (size_t w = 0; w < sentence.words.size(); ++w) {
-      std::string word = sentence.words[w];
-      std::ranges::replace_if(
-          word, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }, '_');
-      if (word.empty()) word = "_";
-      lines += fmt::format("{} {} {}\n", word, sentence.tags[w], found[i][w]);
-    }
+    for (size_t w = 0; w < sentence.words.size(); ++w)
+      lines += fmt::format("{} {} {}\n", column(sentence.words[w]), column(sentence.tags[w]), column(found[i][w]));
     lines += '\n';
   }
   return lines;
-}
-
-Json scores_json(const metrics::EntityScore& s) {
-  return {{"precision", s.precision()}, {"recall", s.recall()}, {"f1", s.f1()},
-          {"correct", s.correct},       {"found", s.found},     {"expected", s.expected}};
-}
-
-Json report_json(const tasks::TaggingResult& result, size_t sentences) {
-  Json json = scores_json(result.report.all);
-  json["accuracy"] = result.report.accuracy();
-  json["loss"] = result.loss;
-  json["sentences"] = sentences;
-  json["words"] = result.report.tokens;
-  json["types"] = Json::object();
-  for (const auto& [type, score] : result.report.types) json["types"][type] = scores_json(score);
-  return json;
 }
 
 }  // namespace
@@ -76,14 +62,13 @@ int run_evaluate_tagging(Command& command) {
   const auto result = tasks::evaluate_tagger(tagger, text, examples,
                                              max_length > 0 ? static_cast<size_t>(max_length) : most, batch_size);
   if (!predictions.empty()) write_file_atomically(predictions, predictions_text(text, result.tags));
-  if (command.common().json) {
-    command.output().line(report_json(result, text.sentences.size()).dump());
-  } else {
-    std::string scores = result.report.conlleval();
-    scores.pop_back();  // its last line's end
-    command.output().line(scores);
-  }
-  command.output().flush();
+  std::string scores = result.report.conlleval();
+  scores.pop_back();  // its last line's end
+  Json json = entity_scores(result.report);
+  json["loss"] = result.loss;
+  json["sentences"] = text.sentences.size();
+  json["words"] = result.report.tokens;
+  command.write_result(json, scores);
   return kOk;
 }
 

@@ -45,19 +45,14 @@ int run_evaluate_translation(Command& command) {
   const auto bleu = metrics::corpus_bleu(hypotheses, reference, bleu_options);
   const auto chrf = metrics::corpus_chrf(hypotheses, reference);
   const std::string signature = metrics::bleu_signature(bleu_options, reference);
-  if (command.common().json) {
-    command.output().line(Json{
-        {"bleu", bleu.score},
-        {"chrf", chrf.score},
-        {"signature", signature},
-        {"lines", sources.size()},
-        {"beam", options.decode.beam},
-        {"seconds", seconds}}.dump());
-  } else {
-    command.output().line(bleu.format(2, signature));
-    command.output().line(chrf.format(2, metrics::chrf_signature({}, reference)));
-  }
-  command.output().flush();
+  command.write_result(
+      {{"bleu", bleu.score},
+       {"chrf", chrf.score},
+       {"signature", signature},
+       {"lines", sources.size()},
+       {"beam", options.decode.beam},
+       {"seconds", seconds}},
+      fmt::format("{}\n{}", bleu.format(2, signature), chrf.format(2, metrics::chrf_signature({}, reference))));
   return kOk;
 }
 

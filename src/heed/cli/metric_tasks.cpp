@@ -4,6 +4,7 @@
 
 #include "heed/base/json.h"
 #include "heed/cli/commands.h"
+#include "heed/cli/entity_scores.h"
 #include "heed/cli/files.h"
 #include "heed/metrics/classification.h"
 #include "heed/metrics/entities.h"
@@ -106,21 +107,9 @@ int run_metric_entities(Command& command) {
   command.parse();
   const auto [expected, found] = read_tags(input, delimiter);
   const metrics::EntityReport report = metrics::entity_report(expected, found);
-  if (!command.common().json) {
-    std::string text = report.conlleval();
-    if (text.ends_with('\n')) text.pop_back();
-    command.output().line(text);
-    return kOk;
-  }
-  const auto as_json = [](const metrics::EntityScore& s) {
-    return Json{{"precision", s.precision()}, {"recall", s.recall()}, {"f1", s.f1()},
-                {"correct", s.correct},       {"found", s.found},     {"expected", s.expected}};
-  };
-  Json json = as_json(report.all);
-  json["accuracy"] = report.accuracy();
-  json["types"] = Json::object();
-  for (const auto& [type, score] : report.types) json["types"][type] = as_json(score);
-  command.output().line(json.dump());
+  std::string text = report.conlleval();
+  text.pop_back();  // its last line's end
+  command.write_result(entity_scores(report), text);
   return kOk;
 }
 

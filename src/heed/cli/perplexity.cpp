@@ -69,23 +69,18 @@ int run_perplexity(Command& command) {
   const auto begin = std::chrono::steady_clock::now();
   const tasks::Perplexity result = tasks::perplexity(*model, texts.ids, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (command.common().json) {
-    command.output().line(Json{
-        {"loss", result.loss()},
-        {"perplexity", result.perplexity()},
-        {"bits_per_byte", result.bits_per_byte(texts.bytes)},
-        {"nll", result.nll},
-        {"tokens", result.tokens},
-        {"bytes", texts.bytes},
-        {"texts", texts.ids.size()},
-        {"windows", result.windows},
-        {"seconds", seconds}}.dump());
-  } else {
-    command.output().line(fmt::format("loss {:.4f}  perplexity {:.4f}  bits per byte {:.4f}  ({} tokens, {} bytes)",
-                                      result.loss(), result.perplexity(), result.bits_per_byte(texts.bytes),
-                                      result.tokens, texts.bytes));
-  }
-  command.output().flush();
+  command.write_result(
+      {{"loss", result.loss()},
+       {"perplexity", result.perplexity()},
+       {"bits_per_byte", result.bits_per_byte(texts.bytes)},
+       {"nll", result.nll},
+       {"tokens", result.tokens},
+       {"bytes", texts.bytes},
+       {"texts", texts.ids.size()},
+       {"windows", result.windows},
+       {"seconds", seconds}},
+      fmt::format("loss {:.4f}  perplexity {:.4f}  bits per byte {:.4f}  ({} tokens, {} bytes)", result.loss(),
+                  result.perplexity(), result.bits_per_byte(texts.bytes), result.tokens, texts.bytes));
   return kOk;
 }
 

@@ -1,8 +1,9 @@
-// Options of running text, shared by the tasks that train on it.
+// Options of running text, shared by the tasks that train on it and their evaluations.
 #pragma once
 
 #include "heed/cli/command.h"
 #include "heed/data/documents.h"
+#include "heed/tasks/training_text.h"
 
 namespace heed::cli {
 
@@ -27,6 +28,32 @@ struct RunningTextOptions {
     o.add("valid-fraction", valid_fraction, "Without --valid: hold out this share of --train, its end").range(0, 0.9);
     add_documents(o, documents);
     o.add("max-examples", documents.most, "Train on the first so many documents; 0: all");
+  }
+
+  // Hands them to the options of a task.
+  template <class TaskOptions>
+  void give_to(TaskOptions& task) const {
+    task.train = train;
+    task.valid = valid;
+    task.valid_fraction = valid_fraction;
+    task.documents = documents;
+  }
+};
+
+// The text of an evaluation.
+struct EvaluatedTextOptions {
+  std::vector<std::filesystem::path> files;
+  double fraction = 0;
+  data::DocumentOptions documents;
+
+  void add_to(Options& o) {
+    o.add("data", files, "Text files (plain, gzip, zstd), or JSON lines (.jsonl); again for more").required();
+    o.add("valid-fraction", fraction, "Take only this share of the text, its end; 0: all of it").range(0, 0.9);
+    add_documents(o, documents);
+  }
+  data::TextSource text() const {
+    const tasks::TrainingText split = tasks::training_text(files, {}, fraction, documents);
+    return split.valid ? *split.valid : split.train;
   }
 };
 

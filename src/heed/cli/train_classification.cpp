@@ -1,9 +1,7 @@
 // heed train classification: from labelled texts to a classifier.
-#include "heed/base/threads.h"
 #include "heed/cli/classification_options.h"
 #include "heed/cli/commands.h"
-#include "heed/cli/train_command.h"
-#include "heed/cli/train_model_options.h"
+#include "heed/cli/train_task.h"
 #include "heed/tasks/classification_training.h"
 
 namespace heed::cli {
@@ -29,11 +27,7 @@ int run_train_classification(Command& command) {
   command.example("heed train classification --init bert/ --train train.jsonl --valid-fraction 0.1 --output model/",
                   "a new head on a pretrained body");
   Options& o = command.options();
-  o.section("Text (plain, gzip or zstd)");
-  o.add("train", task.train, "Labelled texts: .tsv, .csv or .jsonl").required();
-  o.add("valid", task.valid, "Held-out ones");
-  o.add("valid-fraction", task.valid_fraction, "Without --valid: hold out this share of --train, from its end")
-      .range(0, 0.9);
+  add_example_files(o, task, "Labelled texts: .tsv, .csv or .jsonl");
   add_columns(o, task.columns);
   o.add("max-examples", task.max_examples, "Train on the first so many; 0: all");
   o.add("max-length", max_length, "Tokens that a text may have; longer ones are cut; 0: the model's positions")
@@ -50,21 +44,11 @@ int run_train_classification(Command& command) {
   o.add("label-smoothing", task.label_smoothing, "Of the loss").range(0, 0.99);
   o.add("class-weights", task.class_weights, "Rare labels count more, so that all count the same together");
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   const train::Recipe recipe = recipe_of(model.is_fine_tuning());
   task.max_length = static_cast<uint32_t>(max_length);
-  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
-  task.seed = command.common().seed;
-  task.threads = thread_count();
-  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
-    task.start = model.resolve(command, resume);
-    auto made = std::make_unique<tasks::ClassificationTraining>(task);
-    return MadeTask{std::move(made), "examples"};
-  });
+  return train_task<tasks::ClassificationTraining>(command, training, recipe, model, task, batch_size, "examples");
 }
 
 }  // namespace heed::cli

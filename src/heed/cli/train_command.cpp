@@ -61,6 +61,7 @@ int train_together(dist::Communicator& together, Command& command, const Trainin
   together.barrier();
   const bool going_on = options.resume && train::OutputFolder::is_resumable(options.output);
   const MadeTask made = make(going_on ? options.output : std::filesystem::path());
+  // train() does so too, but how many batches there are, and which is the heaviest, is asked before.
   if (!options.shuffle) made.task->batches().keep_order();
   choose_batch_size(together, command, options, training.memory_limit(), going_on, *made.task);
   const auto batches = static_cast<int64_t>(made.task->batches().count(0));

@@ -2,8 +2,7 @@
 #include "heed/cli/commands.h"
 #include "heed/cli/denoise_options.h"
 #include "heed/cli/running_text_options.h"
-#include "heed/cli/train_command.h"
-#include "heed/cli/train_model_options.h"
+#include "heed/cli/train_task.h"
 #include "heed/tasks/denoising_training.h"
 
 namespace heed::cli {
@@ -37,9 +36,6 @@ int run_train_denoise(Command& command) {
   o.add("batch-size", batch_size, "Examples of a batch").range(1, 1 << 20).default_text("32");
   o.add("label-smoothing", task.label_smoothing, "Of the loss").range(0, 0.99);
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   const train::Recipe recipe =
@@ -49,17 +45,8 @@ int run_train_denoise(Command& command) {
   task.noise.cache = cache;
   task.noise.block = static_cast<uint32_t>(block);
   task.kind = denoise.kind;
-  task.train = text.train;
-  task.valid = text.valid;
-  task.valid_fraction = text.valid_fraction;
-  task.documents = text.documents;
-  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
-  task.seed = command.common().seed;
-  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
-    task.start = model.resolve(command, resume);
-    auto made = std::make_unique<tasks::DenoisingTraining>(task);
-    return MadeTask{std::move(made)};
-  });
+  text.give_to(task);
+  return train_task<tasks::DenoisingTraining>(command, training, recipe, model, task, batch_size, "tok");
 }
 
 }  // namespace heed::cli

@@ -2,8 +2,7 @@
 #include "heed/cli/commands.h"
 #include "heed/cli/files.h"
 #include "heed/cli/image_options.h"
-#include "heed/cli/train_command.h"
-#include "heed/cli/train_model_options.h"
+#include "heed/cli/train_task.h"
 #include "heed/tasks/image_classification_training.h"
 
 namespace heed::cli {
@@ -75,9 +74,6 @@ int run_train_image_classification(Command& command) {
   o.add("batch-size", batch_size, "Images of a batch").range(1, 1 << 20).default_text("128, with --init 64");
   o.add("label-smoothing", task.label_smoothing, "Of the loss").range(0, 0.99);
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   for (const char* name : {"image-size", "channels"})
@@ -86,13 +82,7 @@ int run_train_image_classification(Command& command) {
   const train::Recipe recipe = recipe_of(model.is_fine_tuning());
   task.augmentation = data::augmentation_from_text(augment);
   if (!label_names.empty()) task.label_names = read_lines(label_names);
-  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
-  task.seed = command.common().seed;
-  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
-    task.start = model.resolve(command, resume);
-    auto made = std::make_unique<tasks::ImageClassificationTraining>(task);
-    return MadeTask{std::move(made), "images"};
-  });
+  return train_task<tasks::ImageClassificationTraining>(command, training, recipe, model, task, batch_size, "images");
 }
 
 }  // namespace heed::cli

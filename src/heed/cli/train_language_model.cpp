@@ -3,8 +3,7 @@
 
 #include "heed/cli/commands.h"
 #include "heed/cli/running_text_options.h"
-#include "heed/cli/train_command.h"
-#include "heed/cli/train_model_options.h"
+#include "heed/cli/train_task.h"
 #include "heed/tasks/language_model_training.h"
 
 namespace heed::cli {
@@ -48,26 +47,14 @@ int run_train_language_model(Command& command) {
       .default_text(fmt::format("{}, or the model's positions if they are fewer", kUsualBlock));
   o.add("batch-size", batch_size, "Blocks of a batch").range(1, 1 << 20).default_text("32, with --init 16");
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   const train::Recipe recipe = recipe_of(model);
-  task.train = text.train;
-  task.valid = text.valid;
-  task.valid_fraction = text.valid_fraction;
-  task.documents = text.documents;
-  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
+  text.give_to(task);
   task.block = static_cast<uint32_t>(block.value_or(0));
   task.usual_block = kUsualBlock;
-  task.seed = command.common().seed;
   model.use_positions(block.value_or(kUsualBlock));
-  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
-    task.start = model.resolve(command, resume);
-    auto made = std::make_unique<tasks::LanguageModelTraining>(task);
-    return MadeTask{std::move(made)};
-  });
+  return train_task<tasks::LanguageModelTraining>(command, training, recipe, model, task, batch_size, "tok");
 }
 
 }  // namespace heed::cli

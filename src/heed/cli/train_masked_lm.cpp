@@ -1,9 +1,7 @@
 // heed train masked-lm: from text to an encoder that other tasks begin with.
-#include "heed/base/threads.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/running_text_options.h"
-#include "heed/cli/train_command.h"
-#include "heed/cli/train_model_options.h"
+#include "heed/cli/train_task.h"
 #include "heed/tasks/masked_lm_training.h"
 
 namespace heed::cli {
@@ -40,26 +38,13 @@ int run_train_masked_lm(Command& command) {
   o.add("whole-words", task.whole_words, "Hide all tokens of a word, or none");
   o.add("batch-size", batch_size, "Examples of a batch").range(1, 1 << 20).default_text("32");
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   const train::Recipe recipe =
       model.is_fine_tuning() ? train::epoch_recipe(5e-5, 3, 32) : train::epoch_recipe(5e-4, 20, 32);
-  task.train = text.train;
-  task.valid = text.valid;
-  task.valid_fraction = text.valid_fraction;
-  task.documents = text.documents;
+  text.give_to(task);
   task.max_length = static_cast<uint32_t>(max_length);
-  task.batch_size = batch_size ? static_cast<uint32_t>(*batch_size) : recipe.batch_size;
-  task.seed = command.common().seed;
-  task.threads = thread_count();
-  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
-    task.start = model.resolve(command, resume);
-    auto made = std::make_unique<tasks::MaskedLmTraining>(task);
-    return MadeTask{std::move(made)};
-  });
+  return train_task<tasks::MaskedLmTraining>(command, training, recipe, model, task, batch_size, "tok");
 }
 
 }  // namespace heed::cli

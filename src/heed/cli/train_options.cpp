@@ -32,6 +32,9 @@ void TrainingOptions::add_to(Command& command) {
   Options& o = command.options();
   add_optimizer(o);
   add_course(o);
+  command.use_threads();
+  command.use_seed();
+  command.use_json();
 }
 
 void TrainingOptions::add_optimizer(Options& o) {

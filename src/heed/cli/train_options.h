@@ -16,7 +16,7 @@ std::string product_dtype_text(DType dtype);
 
 class TrainingOptions {
  public:
-  // Adds the options to the command. The object must outlive command.parse().
+  // Adds the options to the command, with --threads, --seed and --json. The object must outlive command.parse().
   void add_to(Command& command);
   // `d_model` is for the paper's schedule.
   train::TrainOptions resolve(Command& command, const train::Recipe& recipe, int64_t d_model) const;

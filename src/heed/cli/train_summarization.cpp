@@ -1,20 +1,14 @@
 // heed train summarization: from documents with summaries to a model that writes them.
-#include "heed/base/threads.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/summary_options.h"
-#include "heed/cli/train_command.h"
-#include "heed/cli/train_model_options.h"
+#include "heed/cli/train_task.h"
 #include "heed/tasks/summarization_training.h"
 
 namespace heed::cli {
 namespace {
 
 void add_text(Options& o, tasks::SummarizationTrainingOptions& task) {
-  o.section("Text (plain, gzip or zstd)");
-  o.add("train", task.train, "Documents with summaries: .tsv, .csv or .jsonl").required();
-  o.add("valid", task.valid, "Held-out ones");
-  o.add("valid-fraction", task.valid_fraction, "Without --valid: hold out this share of --train, from its end")
-      .range(0, 0.9);
+  add_example_files(o, task, "Documents with summaries: .tsv, .csv or .jsonl");
   add_columns(o, task.columns);
   o.add("max-examples", task.max_examples, "Train on the first so many; 0: all");
   o.add("prefix", task.prefix, "Text before every document, such as 'summarize: '").default_text("the model's");
@@ -44,20 +38,11 @@ int run_train_summarization(Command& command) {
   o.add("valid-summaries", task.valid_summaries, "Held-out documents that each validation summarizes; 0: all");
   o.add("valid-beam", task.valid_beam, "Beam of those summaries").range(1, 64);
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   const train::Recipe recipe =
       model.is_fine_tuning() ? train::epoch_recipe(5e-5, 3, 0) : train::epoch_recipe(5e-4, 20, 0);
-  task.seed = command.common().seed;
-  task.threads = thread_count();
-  return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
-    task.start = model.resolve(command, resume);
-    auto made = std::make_unique<tasks::SummarizationTraining>(task);
-    return MadeTask{std::move(made)};
-  });
+  return train_task<tasks::SummarizationTraining>(command, training, recipe, model, task, std::nullopt, "tok");
 }
 
 }  // namespace heed::cli

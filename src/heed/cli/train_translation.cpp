@@ -205,9 +205,6 @@ int run_train_translation(Command& command) {
   command.example("heed train translation … --init opus-mt-en-de/ --output mine/", "fine-tune a model");
   task_options.add_to(command);
   training.add_to(command);
-  command.use_threads();
-  command.use_seed();
-  command.use_json();
   command.parse();
 
   const train::Recipe recipe = task_options.recipe();

@@ -17,21 +17,8 @@ constexpr Architecture kArchitectures[] = {
 };
 
 EncoderDecoderConfig read_structure(const io::ConfigReader& r, const std::string& file) {
-  EncoderDecoderConfig c;
-  c.d_model = r.get_or<int>("d_model", 1024, 1, io::kMaxHidden);
-  c.encoder_layers = r.get_or<int>("encoder_layers", 12, 1, io::kMaxLayers);
-  c.decoder_layers = r.get_or<int>("decoder_layers", 12, 1, io::kMaxLayers);
-  c.encoder_heads = r.get_or<int>("encoder_attention_heads", 16, 1, io::kMaxHeads);
-  c.decoder_heads = r.get_or<int>("decoder_attention_heads", 16, 1, io::kMaxHeads);
-  c.encoder_ffn = r.get_or<int>("encoder_ffn_dim", 4096, 1, io::kMaxHidden);
-  c.decoder_ffn = r.get_or<int>("decoder_ffn_dim", 4096, 1, io::kMaxHidden);
+  EncoderDecoderConfig c = read_stacks(r);
   c.vocab_size = c.decoder_vocab_size = r.get_or<int>("vocab_size", 50265, 1, io::kMaxVocab);
-  c.max_positions = r.get_or<int>("max_position_embeddings", 1024, 1, 1 << 20);
-  c.activation = read_activation(r, "activation_function", Activation::kGelu);
-  c.dropout = r.get_or<float>("dropout", 0.1f, 0, 0.99);
-  c.attention_dropout = r.get_or<float>("attention_dropout", 0.0f, 0, 0.99);
-  c.activation_dropout = r.get_or<float>("activation_dropout", 0.0f, 0, 0.99);
-  c.scale_embedding = r.get_or("scale_embedding", false);
   c.share_embeddings = c.tie_output = r.get_or("tie_word_embeddings", true);
   c.init_std = r.get_or<float>("init_std", 0.02f, 1e-6, 10);
   c.positions = Positions::kLearned;
@@ -40,8 +27,6 @@ EncoderDecoderConfig read_structure(const io::ConfigReader& r, const std::string
   c.pad_id = read_token_id(r, file, "pad_token_id", 1, c.vocab_size);
   c.eos_id = read_token_id(r, file, "eos_token_id", 2, c.vocab_size);
   c.decoder_start_id = read_token_id(r, file, "decoder_start_token_id", 2, c.vocab_size);
-  r.allow_only("encoder_layerdrop", 0.0);
-  r.allow_only("decoder_layerdrop", 0.0);
   r.allow_only("is_encoder_decoder", true);
   r.allow_only("is_decoder", false);
   // Of folders from before transformers had a family for each: what these keys say has become other families.

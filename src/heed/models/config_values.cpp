@@ -30,6 +30,10 @@ std::string_view activation_name(Activation activation) {
   return "linear";
 }
 
+float read_rate(const io::ConfigReader& reader, std::string_view key, float fallback) {
+  return reader.get_or<float>(key, fallback, 0, 0.99);
+}
+
 int read_token_id(const io::ConfigReader& reader, const std::string& file, std::string_view key, int fallback,
                   int64_t vocab) {
   const std::vector<int> ids = reader.ids(key);

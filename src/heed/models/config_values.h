@@ -16,6 +16,9 @@ Activation read_activation(const io::ConfigReader& reader, std::string_view key,
 // A name of `activation`.
 std::string_view activation_name(Activation activation);
 
+// A rate of dropout.
+float read_rate(const io::ConfigReader& reader, std::string_view key, float fallback);
+
 // A token id below `vocab`; of a list the first one.
 int read_token_id(const io::ConfigReader& reader, const std::string& file, std::string_view key, int fallback,
                   int64_t vocab);

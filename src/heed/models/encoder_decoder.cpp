@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "heed/models/config_values.h"
 #include "heed/models/decoding_state.h"
 #include "heed/models/text_body.h"
 #include "heed/models/trace.h"
@@ -39,6 +40,26 @@ nn::AttentionNames projections(const std::string& name) {
 }
 
 }  // namespace
+
+EncoderDecoderConfig read_stacks(const io::ConfigReader& r) {
+  EncoderDecoderConfig c;
+  c.d_model = r.get_or<int>("d_model", 1024, 1, io::kMaxHidden);
+  c.encoder_layers = r.get_or<int>("encoder_layers", 12, 1, io::kMaxLayers);
+  c.decoder_layers = r.get_or<int>("decoder_layers", 12, 1, io::kMaxLayers);
+  c.encoder_heads = r.get_or<int>("encoder_attention_heads", 16, 1, io::kMaxHeads);
+  c.decoder_heads = r.get_or<int>("decoder_attention_heads", 16, 1, io::kMaxHeads);
+  c.encoder_ffn = r.get_or<int>("encoder_ffn_dim", 4096, 1, io::kMaxHidden);
+  c.decoder_ffn = r.get_or<int>("decoder_ffn_dim", 4096, 1, io::kMaxHidden);
+  c.max_positions = r.get_or<int>("max_position_embeddings", 1024, 1, 1 << 20);
+  c.activation = read_activation(r, "activation_function", Activation::kGelu);
+  c.dropout = read_rate(r, "dropout", 0.1f);
+  c.attention_dropout = read_rate(r, "attention_dropout", 0);
+  c.activation_dropout = read_rate(r, "activation_dropout", 0);
+  c.scale_embedding = r.get_or("scale_embedding", false);
+  r.allow_only("encoder_layerdrop", 0.0);
+  r.allow_only("decoder_layerdrop", 0.0);
+  return c;
+}
 
 EncoderLayer::EncoderLayer(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c)
     : self_attention(b, projections(name + "self_attn"), {c.d_model, c.encoder_heads, c.attention_dropout}, false),

@@ -6,6 +6,7 @@
 // safe.
 #pragma once
 
+#include "heed/io/config_reader.h"
 #include "heed/models/interface.h"
 #include "heed/nn/attention.h"
 
@@ -32,6 +33,10 @@ struct EncoderDecoderConfig {
   float init_std = 0;           // of new weights; 0: Glorot's, embeddings d_model^-1/2
   int32_t pad_id = 0, eos_id = 0, decoder_start_id = 0;
 };
+
+// What the families' configurations say under the same keys: sizes, activation and rates of dropout. Throws ConfigError
+// for what is not supported, too.
+EncoderDecoderConfig read_stacks(const io::ConfigReader& config);
 
 // x = norm(x + SelfAttention(x));  x = norm(x + FFN(x))
 struct EncoderLayer {

@@ -21,9 +21,9 @@ Gpt2Config read_structure(const Json& json, const std::string& file) {
       r.get_or<int>("n_inner", static_cast<int>(std::min<int64_t>(4 * c.d_model, io::kMaxHidden)), 1, io::kMaxHidden);
   c.activation = read_activation(r, "activation_function", Activation::kGeluTanh);
   c.norm_epsilon = r.get_or<float>("layer_norm_epsilon", 1e-5f, 0, 1);
-  c.embedding_dropout = r.get_or<float>("embd_pdrop", 0.1f, 0, 0.99);
-  c.attention_dropout = r.get_or<float>("attn_pdrop", 0.1f, 0, 0.99);
-  c.dropout = r.get_or<float>("resid_pdrop", 0.1f, 0, 0.99);
+  c.embedding_dropout = read_rate(r, "embd_pdrop", 0.1f);
+  c.attention_dropout = read_rate(r, "attn_pdrop", 0.1f);
+  c.dropout = read_rate(r, "resid_pdrop", 0.1f);
   c.scale_attention = r.get_or("scale_attn_weights", true);
   c.scale_attention_by_layer = r.get_or("scale_attn_by_inverse_layer_idx", false);
   c.tie_output = r.get_or("tie_word_embeddings", true);

@@ -26,7 +26,7 @@ LlamaConfig read_structure(const Json& json, const std::string& file) {
   c.max_positions = r.get_or<int>("max_position_embeddings", 2048, 1, io::kMaxPositions);
   c.activation = read_activation(r, "hidden_act", Activation::kSilu);
   c.norm_epsilon = r.get_or<float>("rms_norm_eps", 1e-6f, 0, 1);
-  c.attention_dropout = r.get_or<float>("attention_dropout", 0, 0, 0.99);
+  c.attention_dropout = read_rate(r, "attention_dropout", 0);
   c.attention_bias = r.get_or("attention_bias", false);
   c.mlp_bias = r.get_or("mlp_bias", false);
   c.tie_output = r.get_or("tie_word_embeddings", false);

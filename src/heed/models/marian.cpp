@@ -15,29 +15,14 @@ bool says_more_than_marian(const EncoderDecoderConfig& c) {
 EncoderDecoderConfig read_structure(const Json& json, const std::string& file) {
   const io::ConfigReader r(json, file);
   const bool marian = r.require_string("model_type") == kMarian;
-  EncoderDecoderConfig c;
-  c.d_model = r.get_or<int>("d_model", 1024, 1, io::kMaxHidden);
-  c.encoder_layers = r.get_or<int>("encoder_layers", 12, 1, io::kMaxLayers);
-  c.decoder_layers = r.get_or<int>("decoder_layers", 12, 1, io::kMaxLayers);
-  c.encoder_heads = r.get_or<int>("encoder_attention_heads", 16, 1, io::kMaxHeads);
-  c.decoder_heads = r.get_or<int>("decoder_attention_heads", 16, 1, io::kMaxHeads);
-  c.encoder_ffn = r.get_or<int>("encoder_ffn_dim", 4096, 1, io::kMaxHidden);
-  c.decoder_ffn = r.get_or<int>("decoder_ffn_dim", 4096, 1, io::kMaxHidden);
+  EncoderDecoderConfig c = read_stacks(r);
   c.vocab_size = r.get_or<int>("vocab_size", 58101, 1, io::kMaxVocab);
   c.decoder_vocab_size = r.get_or<int>("decoder_vocab_size", static_cast<int>(c.vocab_size), 1, io::kMaxVocab);
-  c.max_positions = r.get_or<int>("max_position_embeddings", 1024, 1, 1 << 20);
-  c.activation = read_activation(r, "activation_function", Activation::kGelu);
-  c.dropout = r.get_or<float>("dropout", 0.1f, 0, 0.99);
-  c.attention_dropout = r.get_or<float>("attention_dropout", 0.0f, 0, 0.99);
-  c.activation_dropout = r.get_or<float>("activation_dropout", 0.0f, 0, 0.99);
-  c.scale_embedding = r.get_or("scale_embedding", false);
   c.share_embeddings = r.get_or("share_encoder_decoder_embeddings", true);
   c.tie_output = r.get_or("tie_word_embeddings", true);
   c.pad_id = r.get_or<int>("pad_token_id", 58100, 0, static_cast<int>(c.decoder_vocab_size) - 1);
   c.eos_id = r.get_or<int>("eos_token_id", 0, 0, static_cast<int>(c.decoder_vocab_size) - 1);
   c.decoder_start_id = r.get_or<int>("decoder_start_token_id", c.pad_id, 0, static_cast<int>(c.decoder_vocab_size) - 1);
-  r.allow_only("encoder_layerdrop", 0.0);
-  r.allow_only("decoder_layerdrop", 0.0);
   if (marian) {
     r.allow_only("normalize_before", false);
     r.allow_only("normalize_embedding", false);

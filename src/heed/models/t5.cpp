@@ -41,7 +41,7 @@ T5Config read_structure(const Json& json, const std::string& file) {
   // Beyond half of the buckets distances are told apart by their logarithm: at least one must be.
   c.max_distance = r.get_or<int>("relative_attention_max_distance", 128, c.buckets / 2 + 1, 1 << 16);
   std::tie(c.activation, c.gated) = read_feed_forward(r, file);
-  c.dropout = r.get_or<float>("dropout_rate", 0.1f, 0, 0.99);
+  c.dropout = read_rate(r, "dropout_rate", 0.1f);
   c.norm_epsilon = r.get_or<float>("layer_norm_epsilon", 1e-6f, 0, 1);
   c.initializer_factor = r.get_or<double>("initializer_factor", 1.0, 0, 1e3);
   c.tie_output = r.get_or("tie_word_embeddings", true);

@@ -80,10 +80,6 @@ Json new_text_encoder(const NewModel& m, std::span<const Architecture> known) {
   return config;
 }
 
-float read_rate(const io::ConfigReader& config, std::string_view key, float fallback) {
-  return config.get_or<float>(key, fallback, 0, 0.99f);
-}
-
 std::optional<int32_t> read_padding(const io::ConfigReader& config, const Json& json, int32_t fallback, int64_t vocab) {
   const auto at = json.find("pad_token_id");
   if (at != json.end() && at->is_null()) return std::nullopt;

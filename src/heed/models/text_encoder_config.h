@@ -63,9 +63,6 @@ float read_classifier_dropout(const io::ConfigReader& config, const TextEncoderC
 // Labels and problem of a head that has classes; token classification is always a choice of one.
 Classification read_classes(const io::ConfigReader& config, const std::string& file, Head head);
 
-// A rate of dropout.
-float read_rate(const io::ConfigReader& config, std::string_view key, float fallback);
-
 void check_heads(const std::string& file, std::string_view key, const TextEncoderConfig& config);
 
 }  // namespace heed::models

@@ -51,8 +51,8 @@ ViTConfig read_structure(const Json& json, const std::string& file) {
                      "{}: hidden_size {} is not a multiple of num_attention_heads {}", file, c.hidden_size, c.heads);
   c.ffn = r.get_or<int>("intermediate_size", 3072, 1, io::kMaxHidden);
   c.activation = read_activation(r, "hidden_act", Activation::kGelu);
-  c.dropout = r.get_or<float>("hidden_dropout_prob", 0.0f, 0, 0.99);
-  c.attention_dropout = r.get_or<float>("attention_probs_dropout_prob", 0.0f, 0, 0.99);
+  c.dropout = read_rate(r, "hidden_dropout_prob", 0.0f);
+  c.attention_dropout = read_rate(r, "attention_probs_dropout_prob", 0.0f);
   c.initializer_range = r.get_or<double>("initializer_range", 0.02, 0, 100);
   c.norm_epsilon = r.get_or<float>("layer_norm_eps", 1e-12f, 0, 1);
   c.image.channels = r.get_or<int>("num_channels", 3, 1, kMaxChannels);

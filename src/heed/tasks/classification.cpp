@@ -15,6 +15,15 @@ Scores TextClassifier::default_scores() const {
   return model->problem() == models::Problem::kSingleLabel ? Scores::kSoftmax : Scores::kSigmoid;
 }
 
+Scores scores_of(models::Problem problem) {
+  switch (problem) {
+    case models::Problem::kSingleLabel: return Scores::kSoftmax;
+    case models::Problem::kMultiLabel: return Scores::kSigmoid;
+    case models::Problem::kRegression: break;
+  }
+  return Scores::kNone;
+}
+
 std::vector<std::vector<float>> TextClassifier::scores(const std::vector<text::TokenizedText>& texts, Scores kind,
                                                        size_t batch_size) const {
   std::vector<std::vector<float>> result(texts.size());

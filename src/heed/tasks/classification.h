@@ -8,6 +8,9 @@ namespace heed::tasks {
 // What is made of a classifier's logits.
 enum class Scores : uint8_t { kSoftmax, kSigmoid, kNone };
 
+// What makes the outputs that are scored of a head's logits: probabilities, or the numbers of a regression.
+Scores scores_of(models::Problem problem);
+
 struct TextClassifier : EncoderTexts {
   static TextClassifier load(const std::filesystem::path& folder);
 

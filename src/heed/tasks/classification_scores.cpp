@@ -1,6 +1,7 @@
 #include "heed/tasks/classification_scores.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "heed/base/error.h"
 #include "heed/metrics/classification.h"
@@ -68,6 +69,21 @@ Scores classification_scores(models::Problem problem, const ClassificationAnswer
     case models::Problem::kRegression: return of_regression(expected, outputs);
   }
   return {};
+}
+
+ValidationResult classification_validation(models::Problem problem, const ClassificationAnswers& expected,
+                                           const std::vector<std::vector<float>>& outputs) {
+  ValidationResult result;
+  if (problem == models::Problem::kSingleLabel) {
+    double loss = 0;
+    for (size_t i = 0; i < outputs.size(); ++i)
+      loss -= std::log(std::max(outputs[i][static_cast<size_t>(expected.classes[i])], 1e-30f));
+    result.metrics.emplace_back("loss", loss / static_cast<double>(outputs.size()));
+  }
+  const Scores scores = classification_scores(problem, expected, outputs);
+  result.metrics.insert(result.metrics.end(), scores.begin(), scores.end());
+  result.score = scores.front().second;
+  return result;
 }
 
 }  // namespace heed::tasks

@@ -1,4 +1,4 @@
-// How good a classifier of texts is on labelled examples, as scikit-learn and SciPy score it.
+// How good a classifier is on labelled examples, as scikit-learn and SciPy score it.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "heed/models/interface.h"
+#include "heed/tasks/training_task.h"
 
 namespace heed::tasks {
 
@@ -24,5 +25,9 @@ struct ClassificationAnswers {
 std::vector<std::pair<std::string, double>> classification_scores(models::Problem problem,
                                                                   const ClassificationAnswers& expected,
                                                                   const std::vector<std::vector<float>>& outputs);
+
+// The same of held-out examples in a training; of one label the mean loss comes first.
+ValidationResult classification_validation(models::Problem problem, const ClassificationAnswers& expected,
+                                           const std::vector<std::vector<float>>& outputs);
 
 }  // namespace heed::tasks

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <numeric>
 
 #include "heed/base/threads.h"
@@ -139,23 +138,10 @@ BatchLoss ClassificationTraining::loss(const TrainingBatch& batch, const nn::Pas
 }
 
 std::optional<ValidationResult> ClassificationTraining::validate(const StopFlag& stop) {
-  const TextClassifier classifier{trained()};
-  const Scores kind = model().problem() == models::Problem::kSingleLabel  ? Scores::kSoftmax
-                      : model().problem() == models::Problem::kMultiLabel ? Scores::kSigmoid
-                                                                          : Scores::kNone;
   if (stop()) return std::nullopt;
-  const auto outputs = classifier.scores(valid_.tokens, kind, kValidationBatch);
-  ValidationResult result;
-  if (model().problem() == models::Problem::kSingleLabel) {
-    double loss = 0;
-    for (size_t i = 0; i < outputs.size(); ++i)
-      loss -= std::log(std::max(outputs[i][static_cast<size_t>(valid_.answers.classes[i])], 1e-30f));
-    result.metrics.emplace_back("loss", loss / static_cast<double>(outputs.size()));
-  }
-  const auto scores = classification_scores(model().problem(), valid_.answers, outputs);
-  result.metrics.insert(result.metrics.end(), scores.begin(), scores.end());
-  result.score = scores.front().second;
-  return result;
+  const models::Problem problem = model().problem();
+  const auto outputs = TextClassifier{trained()}.scores(valid_.tokens, scores_of(problem), kValidationBatch);
+  return classification_validation(problem, valid_.answers, outputs);
 }
 
 Json ClassificationTraining::identity() const {

@@ -64,8 +64,6 @@ void DenoisingTraining::start(const data::TextSource& text) {
   started_ = start_model(begin, {}, pieces_of(text));
   model_ = model_as<models::Seq2SeqModel>(started_);
   const text::Tokenizer& tokenizer = *started_.tokenizer;
-  check<UsageError>(tokenizer.vocab_size() <= model_->vocab_size(), "the tokenizer has {} tokens, the model only {}",
-                    tokenizer.vocab_size(), model_->vocab_size());
   NoisyTextOptions& noise = options_.noise;
   noise.kind = options_.kind.value_or(denoising_for(tokenizer));
   noise.block = denoising_block(tokenizer, model_->max_length(), noise.block, options_.usual_block);
@@ -84,7 +82,7 @@ std::optional<ValidationResult> DenoisingTraining::validate(const StopFlag& stop
 }
 
 Json DenoisingTraining::identity() const {
-  Json json = identity_of(options_.start);
+  Json json = common_identity(options_.start);
   const NoisyTextOptions& noise = options_.noise;
   json["train"] = fmt::format("{} tokens, {} bytes", train_->stream().size(), train_->stream().counts().bytes);
   json["objective"] = name_of(noise.kind);
@@ -93,7 +91,6 @@ Json DenoisingTraining::identity() const {
   json["permute-sentences"] = noise.permute;
   json["packed"] = noise.packed;
   json["block"] = noise.block;
-  json[batches_->option()] = batches_->size();
   json["label-smoothing"] = options_.label_smoothing;
   return json;
 }

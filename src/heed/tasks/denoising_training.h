@@ -5,9 +5,8 @@
 #include <memory>
 #include <optional>
 
-#include "heed/tasks/example_batches.h"
-#include "heed/tasks/model_start.h"
 #include "heed/tasks/noisy_text.h"
+#include "heed/tasks/started_training.h"
 
 namespace heed::tasks {
 
@@ -25,29 +24,21 @@ struct DenoisingTrainingOptions {
   float label_smoothing = 0;
 };
 
-class DenoisingTraining final : public TrainingTask {
+class DenoisingTraining final : public StartedTraining {
  public:
   explicit DenoisingTraining(DenoisingTrainingOptions options);
 
-  nn::ParameterStore& parameters() override { return model_->parameters(); }
-  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.has_value(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
-  io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
-
-  std::string report() const override { return report_; }
 
  private:
   void start(const data::TextSource& text);
 
   DenoisingTrainingOptions options_;
-  StartedModel started_;
   std::shared_ptr<models::Seq2SeqModel> model_;
   std::optional<NoisyText> train_, valid_;
-  std::unique_ptr<ExampleBatches> batches_;
-  std::string report_;
 };
 
 // The kind of corruption that suits a tokenizer.

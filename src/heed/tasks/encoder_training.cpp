@@ -12,8 +12,6 @@ void append_text(const text::TokenizedText& tokens, models::TextBatch& batch) {
 void EncoderTraining::start(models::NewModel wanted, const TextPieces& text) {
   started_ = start_model(options_.start, std::move(wanted), text);
   model_ = model_as<models::EncoderModel>(started_);
-  check<UsageError>(tokenizer().vocab_size() <= model_->vocab_size(), "the tokenizer has {} tokens, the model only {}",
-                    tokenizer().vocab_size(), model_->vocab_size());
   check<UsageError>(options_.max_length <= static_cast<uint32_t>(model_->max_length()),
                     "--max-length is {}; the model has {} positions", options_.max_length, model_->max_length());
 }
@@ -36,8 +34,7 @@ BatchLoss EncoderTraining::loss(const TrainingBatch& batch, const nn::Pass& pass
 }
 
 Json EncoderTraining::identity() const {
-  Json json = identity_of(options_.start);
-  json[batches_->option()] = batches_->size();
+  Json json = common_identity(options_.start);
   json["max-length"] = options_.max_length;
   json["label-smoothing"] = options_.label_smoothing;
   return json;

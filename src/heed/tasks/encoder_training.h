@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "heed/tasks/encoder_texts.h"
-#include "heed/tasks/example_batches.h"
-#include "heed/tasks/model_start.h"
+#include "heed/tasks/started_training.h"
 
 namespace heed::tasks {
 
@@ -35,17 +34,12 @@ struct EncoderBatch final : TrainingBatch {
   std::string describe() const override { return place; }
 };
 
-class EncoderTraining : public TrainingTask {
+class EncoderTraining : public StartedTraining {
  public:
-  nn::ParameterStore& parameters() override { return model_->parameters(); }
-  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
-  io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
   const models::EncoderModel& model() const { return *model_; }
-  // Of the training data, for the line that is printed at the start: "6,920 examples, 132,000 tokens, 3 cut".
-  std::string report() const override { return report_; }
 
  protected:
   explicit EncoderTraining(EncoderTrainingOptions options) : options_(std::move(options)) {}
@@ -62,15 +56,10 @@ class EncoderTraining : public TrainingTask {
   // The model as the programs that use it see it.
   EncoderTexts trained() const { return {model_, started_.tokenizer}; }
   const text::Tokenizer& tokenizer() const { return *started_.tokenizer; }
-  const StartedModel& started() const { return started_; }
-  const EncoderTrainingOptions& encoder_options() const { return options_; }
 
  private:
   const EncoderTrainingOptions options_;
-  StartedModel started_;
   std::shared_ptr<models::EncoderModel> model_;
-  std::unique_ptr<ExampleBatches> batches_;
-  std::string report_;
 };
 
 // Puts a text at the end of a batch.

@@ -220,25 +220,16 @@ std::optional<ValidationResult> ImageClassificationTraining::validate(const Stop
       values.push_back(classifier_.processor.values(resized(valid_, i)));
     for (auto& scores : classifier_.scores(values)) outputs.push_back(std::move(scores));
   }
-  double loss = 0;
-  for (size_t i = 0; i < outputs.size(); ++i)
-    loss -= std::log(std::max(outputs[i][static_cast<size_t>(valid_.classes[i])], 1e-30f));
-  ValidationResult result;
-  result.metrics.emplace_back("loss", loss / static_cast<double>(outputs.size()));
-  const auto scores = classification_scores(models::Problem::kSingleLabel, {valid_.classes, {}}, outputs);
-  result.metrics.insert(result.metrics.end(), scores.begin(), scores.end());
-  result.score = scores.front().second;
-  return result;
+  return classification_validation(models::Problem::kSingleLabel, {valid_.classes, {}}, outputs);
 }
 
 Json ImageClassificationTraining::identity() const {
-  Json json = identity_of(options_.start);
+  Json json = common_identity(options_.start);
   for (const char* text : {"tokenizer", "vocab-size", "tokenizer-kind", "lowercase", "positions"}) json.erase(text);
   const models::ImageShape shape = model_->image_shape();
   if (options_.start.init.empty()) json["patch"] = options_.start.structure.patch;
   json["image-size"] = fmt::format("{} x {}", shape.height, shape.width);
   json["channels"] = shape.channels;
-  json[batches_->option()] = batches_->size();
   json["label-smoothing"] = options_.label_smoothing;
   json["augment"] = options_.augmentation.text();
   json["train"] = fmt::format("{} images", train_.images.size());

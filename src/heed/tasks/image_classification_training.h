@@ -13,9 +13,8 @@
 
 #include "heed/data/augmentation.h"
 #include "heed/data/labelled_images.h"
-#include "heed/tasks/example_batches.h"
 #include "heed/tasks/image_classification.h"
-#include "heed/tasks/model_start.h"
+#include "heed/tasks/started_training.h"
 
 namespace heed::tasks {
 
@@ -48,23 +47,18 @@ struct ImageTrainingBatch final : TrainingBatch {
   std::string describe() const override { return place; }
 };
 
-class ImageClassificationTraining final : public TrainingTask {
+class ImageClassificationTraining final : public StartedTraining {
  public:
   // Throws UsageError for options that contradict each other, DataError with the place of what is wrong with the
   // images, and what models throw.
   explicit ImageClassificationTraining(ImageClassificationTrainingOptions options);
 
-  nn::ParameterStore& parameters() override { return model_->parameters(); }
-  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.images.size() > 0; }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
-  io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
   const ImageClassifier& classifier() const { return classifier_; }
-  // Of the data, for the line that is printed at the start.
-  std::string report() const override { return report_; }
 
  private:
   struct Examples {
@@ -85,12 +79,9 @@ class ImageClassificationTraining final : public TrainingTask {
 
   const ImageClassificationTrainingOptions options_;
   const data::Augmentation augmentation_;
-  StartedModel started_;
   std::shared_ptr<models::ImageModel> model_;
   ImageClassifier classifier_;  // of the same model
   Examples train_, valid_;
-  std::unique_ptr<ExampleBatches> batches_;
-  std::string report_;
 };
 
 }  // namespace heed::tasks

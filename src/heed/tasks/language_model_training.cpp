@@ -52,8 +52,6 @@ LanguageModelTraining::LanguageModelTraining(LanguageModelTrainingOptions option
 void LanguageModelTraining::start(const data::TextSource& text) {
   started_ = start_model(options_.start, {}, pieces_of(text));
   model_ = model_as<models::CausalModel>(started_);
-  check<UsageError>(tokenizer().vocab_size() <= model_->vocab_size(), "the tokenizer has {} tokens, the model only {}",
-                    tokenizer().vocab_size(), model_->vocab_size());
   const auto positions = static_cast<uint32_t>(model_->max_length());
   block_ = options_.block > 0 ? options_.block : std::min(options_.usual_block, positions);
   check<UsageError>(block_ <= positions, "--block is {}; the model has {} positions", block_, positions);
@@ -97,11 +95,10 @@ std::optional<ValidationResult> LanguageModelTraining::validate(const StopFlag& 
 }
 
 Json LanguageModelTraining::identity() const {
-  Json json = identity_of(options_.start);
+  Json json = common_identity(options_.start);
   json["train"] = fmt::format("{} tokens, {} bytes", train_.size(), train_.counts().bytes);
   json["end-token"] = options_.end_token;
   json["block"] = block_;
-  json[batches_->option()] = batches_->size();
   return json;
 }
 

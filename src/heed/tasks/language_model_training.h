@@ -12,8 +12,7 @@
 
 #include "heed/data/token_blocks.h"
 #include "heed/data/token_text.h"
-#include "heed/tasks/example_batches.h"
-#include "heed/tasks/model_start.h"
+#include "heed/tasks/started_training.h"
 
 namespace heed::tasks {
 
@@ -31,35 +30,28 @@ struct LanguageModelTrainingOptions {
   uint32_t batch_size = 32;  // blocks
 };
 
-class LanguageModelTraining final : public TrainingTask {
+class LanguageModelTraining final : public StartedTraining {
  public:
   // Throws UsageError for options that contradict each other, and what reading, tokenizer and model throw.
   explicit LanguageModelTraining(LanguageModelTrainingOptions options);
 
-  nn::ParameterStore& parameters() override { return model_->parameters(); }
-  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.size() > 0; }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
-  io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
   const models::CausalModel& model() const { return *model_; }
   const text::Tokenizer& tokenizer() const { return *started_.tokenizer; }
-  std::string report() const override { return report_; }
 
  private:
   void start(const data::TextSource& text);
   std::unique_ptr<TrainingBatch> make_batch(uint64_t epoch, std::span<const uint32_t> blocks) const;
 
   const LanguageModelTrainingOptions options_;
-  StartedModel started_;
   std::shared_ptr<models::CausalModel> model_;
   data::TokenStream train_, valid_;
   uint32_t block_ = 0;
   std::optional<data::TokenBlocks> blocks_;
-  std::unique_ptr<ExampleBatches> batches_;
-  std::string report_;
 };
 
 }  // namespace heed::tasks

@@ -19,7 +19,7 @@ MaskedLmTraining::MaskedLmTraining(MaskedLmTrainingOptions options)
   o.probability = options_.mask_probability;
   o.whole_words = options_.whole_words;
   o.cache = options_.cache;
-  if (!options_.cache.empty()) o.fingerprint = fingerprint_of(started());
+  if (!options_.cache.empty()) o.fingerprint = fingerprint_of(started_);
   o.seed = options_.seed;
   train_.emplace(text.train, tokenizer(), o);
   if (text.valid) valid_.emplace(*text.valid, tokenizer(), o);

@@ -61,7 +61,7 @@ struct StartedModel {
 };
 
 // `wanted`: head, labels and problem of the model; its sizes are those of `start`. Throws what tokenizers and models
-// throw, and UsageError if the tokenizer has ids that the model has not.
+// throw.
 StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text);
 // The same without tokenizer and save_inputs; `wanted` is all of the model.
 StartedModel start_model_alone(const ModelStart& start, const models::NewModel& wanted);
@@ -73,12 +73,17 @@ std::vector<std::string> known_labels(const ModelStart& start, std::string_view 
 std::vector<std::string> labels_for(const ModelStart& start, std::string_view architecture,
                                     std::vector<std::string> occurring);
 
-// start_model()'s where the task knows the kind of its model. Throws ConfigError if the folder holds another.
+// start_model()'s where the task knows the kind of its model. Throws ConfigError if the folder holds another, and
+// UsageError if the tokenizer has ids that the model has not.
 template <class Interface>
 std::shared_ptr<Interface> model_as(const StartedModel& started) {
   auto model = std::dynamic_pointer_cast<Interface>(started.model);
   check<ConfigError>(model != nullptr, "the folder holds {}, where {} is wanted", models::kind_of(*started.model),
                      Interface::kKind);
+  if constexpr (requires { model->vocab_size(); })
+    check<UsageError>(started.tokenizer->vocab_size() <= model->vocab_size(),
+                      "the tokenizer has {} tokens, the model only {}", started.tokenizer->vocab_size(),
+                      model->vocab_size());
   return model;
 }
 

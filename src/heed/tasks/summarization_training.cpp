@@ -88,9 +88,6 @@ void SummarizationTraining::start(const SummaryExamples& texts) {
     }
   });
   model_ = model_as<models::Seq2SeqModel>(started_);
-  const int32_t tokens = started_.tokenizer->vocab_size();
-  check<UsageError>(tokens <= model_->vocab_size(), "the tokenizer has {} tokens, the model only {}", tokens,
-                    model_->vocab_size());
   const auto positions = static_cast<uint32_t>(model_->max_length());
   options_.max_source_length = std::min<uint64_t>(options_.max_source_length, positions);
   options_.max_target_length = std::min<uint64_t>(options_.max_target_length, positions);
@@ -194,10 +191,9 @@ std::optional<ValidationResult> SummarizationTraining::validate(const StopFlag& 
 }
 
 Json SummarizationTraining::identity() const {
-  Json json = identity_of(options_.start);
+  Json json = common_identity(options_.start);
   json["train"] = fmt::format("{} examples", train_.source.size());
   json["prefix"] = prefix_;
-  json[batches_->option()] = batches_->size();
   json["max-source-length"] = options_.max_source_length;
   json["max-target-length"] = options_.max_target_length;
   json["label-smoothing"] = options_.label_smoothing;

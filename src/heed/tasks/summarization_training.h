@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "heed/metrics/rouge.h"
-#include "heed/tasks/example_batches.h"
-#include "heed/tasks/model_start.h"
+#include "heed/tasks/started_training.h"
 #include "heed/tasks/summary_examples.h"
 #include "heed/tasks/translation.h"
 
@@ -36,19 +35,14 @@ struct SummarizationTrainingOptions {
   int valid_beam = 1;
 };
 
-class SummarizationTraining final : public TrainingTask {
+class SummarizationTraining final : public StartedTraining {
  public:
   explicit SummarizationTraining(SummarizationTrainingOptions options);
 
-  nn::ParameterStore& parameters() override { return model_->parameters(); }
-  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return !valid_.source.empty(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
-  io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
-
-  std::string report() const override { return report_; }
 
  private:
   struct Pairs {
@@ -63,12 +57,9 @@ class SummarizationTraining final : public TrainingTask {
 
   SummarizationTrainingOptions options_;
   std::string prefix_;
-  StartedModel started_;
   std::shared_ptr<models::Seq2SeqModel> model_;
   Pairs train_, valid_;
   SummaryExamples valid_texts_;
-  std::unique_ptr<ExampleBatches> batches_;
-  std::string report_;
 };
 
 }  // namespace heed::tasks
