@@ -9,7 +9,7 @@ namespace heed::tasks {
 enum class Scores : uint8_t { kSoftmax, kSigmoid, kNone };
 
 struct TextClassifier : EncoderTexts {
-  static TextClassifier load(const std::filesystem::path& folder);
+  static TextClassifier load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
 
   // As transformers' pipeline has it: the logits themselves for a regression that says so, sigmoid for several labels
   // or for one alone, else softmax.
