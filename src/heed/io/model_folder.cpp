@@ -190,8 +190,7 @@ struct Stretch {
   DType from_dtype, to_dtype;
 };
 
-// Stretches end where the address is a multiple of this: two threads that first touch one huge page would both clear
-// it.
+// Stretches end where the address is a multiple of this: a huge page that two threads touch first is cleared by both.
 constexpr int64_t kStretchBytes = 4 << 20;
 constexpr int64_t kBlock = 1 << 18;  // elements that are converted while they are in the cache: 1 MB of f32
 
