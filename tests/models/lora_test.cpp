@@ -195,7 +195,7 @@ TEST(LoadMerged, ForInferenceIsTheSame) {
   const auto outputs = io::SafeTensors::open(adapter / "outputs.safetensors");
   const auto trained = load_merged(base, adapter), run_only = load_merged(base, adapter, for_inference());
   EXPECT_THROW(run_only->parameters().values(), Error);
-  EXPECT_EQ(logits_of(*run_only, outputs).to_vector<float>(), logits_of(*trained, outputs).to_vector<float>());
+  EXPECT_LT(largest_difference(logits_of(*run_only, outputs), logits_of(*trained, outputs).view()), 1e-6);
   try {
     load_merged(base, adapter, for_inference(DType::kBF16));
     FAIL() << "merged in bf16";
