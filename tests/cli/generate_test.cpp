@@ -40,6 +40,33 @@ TEST(GenerateCommand, SearchAndSamplingOptionsAct) {
   EXPECT_EQ(std::count(three.begin(), three.end(), '\n'), 3);
 }
 
+// What a folder has in bf16 stays so in memory, and gives what it gives in f32.
+TEST(GenerateCommand, MatricesInBf16AreTheSameNumbers) {
+  const auto answer = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"generate",
+                                          "--model",
+                                          model("llama_sharded_bf16"),
+                                          "--prompt-ids",
+                                          "3,5,8",
+                                          "--beam",
+                                          "2",
+                                          "--max-new-tokens",
+                                          "8",
+                                          "--json",
+                                          "--quiet"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto run = testing::run_heed(arguments);
+    EXPECT_EQ(run.exit_code, 0) << run.error;
+    const Json found = parse_json(run.output, "output");
+    return Json{found["ids"], found["score"], found["sum_log_prob"]};
+  };
+  const Json usual = answer({});
+  EXPECT_EQ(usual[0].size(), 11u);
+  EXPECT_EQ(answer({"--dtype", "auto"}), usual);
+  EXPECT_EQ(answer({"--dtype", "f32"}), usual);
+  EXPECT_EQ(answer({"--dtype", "bf16"}), usual);
+}
+
 TEST(GenerateCommand, SaysWhatIsMissing) {
   const auto error = [](const Arguments& more) {
     const auto run = run_heed(generate(more));

@@ -25,5 +25,25 @@ TEST(PerplexityCommand, IsThatOfTransformers) {
   EXPECT_NEAR(usual["nll"].get<double>(), golden["perplexity"][0]["nll"].get<double>(), 2e-3);
 }
 
+TEST(PerplexityCommand, RoundsMatricesOnRequest) {
+  const auto folder = testing::source_path("tests/golden/tasks/language_model");
+  const auto run = [&](const std::string& dtype) {
+    return testing::run_heed({"perplexity", "--model", folder.string(), "--input", (folder / "text.txt").string(),
+                              "--dtype", dtype, "--json", "--quiet"});
+  };
+  const auto loss = [&](const std::string& dtype) {
+    const auto result = run(dtype);
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    return parse_json(result.output, "output")["loss"].get<double>();
+  };
+  const double exact = loss("f32"), rounded = loss("bf16");
+  EXPECT_EQ(loss("auto"), exact);
+  EXPECT_NE(rounded, exact);
+  EXPECT_NEAR(rounded / exact, 1, 1e-2);
+  const auto refused = run("f16");
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.error.find("bf16"), std::string::npos) << refused.error;
+}
+
 }  // namespace
 }  // namespace heed

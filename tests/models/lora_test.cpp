@@ -181,6 +181,22 @@ TEST(Lora, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(reason([](Json&) {}, "gpt2_unscaled_untied"), HasSubstr("which is no linear map of the model"));
 }
 
+// Merging is in f32, also into a model that will only be run.
+TEST(LoadMerged, ForInferenceIsTheSame) {
+  const auto base = io::ModelFolder::open(testing::source_path("tests/golden/models") / "llama_rope_linear_v4");
+  const fs::path adapter = adapter_folder("llama_rope_linear_v4");
+  const auto outputs = io::SafeTensors::open(adapter / "outputs.safetensors");
+  const auto trained = load_merged(base, adapter), run_only = load_merged(base, adapter, for_inference());
+  EXPECT_THROW(run_only->parameters().values(), Error);
+  EXPECT_LT(largest_difference(logits_of(*run_only, outputs), logits_of(*trained, outputs).view()), 1e-6);
+  try {
+    load_merged(base, adapter, for_inference(DType::kBF16));
+    FAIL() << "merged in bf16";
+  } catch (const UsageError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("adapters are merged in f32; for matrices in bf16 write the merged model first"));
+  }
+}
+
 TEST(LoadMerged, LaysTheHeadOfTheAdaptersOnTheBody) {
   const auto base = testing::source_path("tests/golden/models") / "bert_mlm_untied";
   const testing::TemporaryFolder folder;

@@ -51,8 +51,8 @@ TEST_P(Saved, ComesBackTensorForTensor) {
     if (before.has_file(file)) {
       EXPECT_EQ(read_file(folder / "one" / file), read_file(GetParam() / file));
     }
-  // And once more, from what was written.
-  const auto again = load_model(after);
+  // And once more, from what was written, loaded to be run: bf16 has stayed bf16.
+  const auto again = load_model(after, for_inference());
   io::write_model_folder(folder / "two", content_of(*again, &after));
   expect_same_files(folder / "one", folder / "two");
 }

@@ -5,6 +5,7 @@
 #include "heed/nn/initialization.h"
 #include "heed/nn/layers.h"
 #include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
 
 namespace heed::nn {
 namespace {
@@ -50,6 +51,50 @@ TEST(ParameterStore, MatricesAloneAreComputedInBf16) {
   store.compute_in(DType::kF32);
   EXPECT_EQ(ops::Weight(matrix).product_dtype(), DType::kF32);
   EXPECT_THROW(store.compute_in(DType::kF16), Error);
+}
+
+TEST(ParameterStore, LaidOutForInference) {
+  ParameterStore store;
+  Builder b(store, std::nullopt);
+  const Linear joint(b, {"q", "k"}, 32, 64), mixed(b, {"m", "n"}, 32, 64);
+  const Tensor table = store.create({"table"}, {10, 32});
+  const Tensor cube = store.create({"cube"}, {2, 3, 4});
+  store.create_constant("constant", {1, 4});
+  const size_t before = backend().bytes_in_use();
+  store.flatten();
+  store.lay_out_for_inference([](const std::string& name) { return name == "m.weight" ? DType::kF32 : DType::kBF16; });
+  EXPECT_LT(backend().bytes_in_use(), before);
+  EXPECT_EQ(joint.weight.master().dtype(), DType::kBF16);
+  EXPECT_EQ(mixed.weight.master().dtype(), DType::kF32);  // two types in one matrix
+  EXPECT_EQ(table.dtype(), DType::kBF16);
+  EXPECT_EQ(cube.dtype(), DType::kF32);
+  EXPECT_EQ(joint.bias.dtype(), DType::kF32);
+  for (const auto& [name, tensor] : store.named()) {
+    backend().fill(tensor.view(), static_cast<double>(name.front()));
+    EXPECT_FALSE(tensor.requires_grad()) << name;
+    EXPECT_FALSE(tensor.grad().defined()) << name;
+  }
+  for (const auto& [name, tensor] : store.named()) {  // nothing lies on anything else, and names are still their rows
+    const Tensor wide = Tensor::empty(tensor.shape());
+    backend().copy(tensor.view(), wide.view());
+    const std::vector<float> expected(static_cast<size_t>(tensor.numel()), static_cast<float>(name.front()));
+    EXPECT_EQ(wide.to_vector<float>(), expected) << name;
+  }
+  EXPECT_EQ(store.count(), 2 * (64 * 32 + 64) + 320 + 24);
+  for (const auto& refused :
+       std::vector<std::function<void()>>{[&] { store.values(); }, [&] { store.gradients(); }, [&] { store.reopen(); },
+                                          [&] {
+                                            store.clear_gradients();
+                                            store.complete_gradients();
+                                          }})
+    EXPECT_THROW(refused(), Error);
+  // What only products read is given up; what is looked up as well stays.
+  const NoGrad no_grad;
+  const Tensor x = Tensor::full({1, 32}, 1);
+  EXPECT_EQ(joint(x).to_vector<float>().front(), 32.0f * 'q' + 'q');
+  EXPECT_THROW(joint.weight.master().view(), Error);
+  ops::linear(x, ops::Weight(table));
+  EXPECT_TRUE(table.view());
 }
 
 TEST(ParameterStore, FrozenLeavesGetNoGradientAndOthersTheirRate) {

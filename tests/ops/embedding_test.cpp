@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
 #include "ops/op_case.h"
 
 namespace heed {
@@ -39,6 +40,29 @@ TEST(Embedding, MatchesOneHotProduct) {
            return ops::embedding(Tensor::from(b.ids, {b.tokens()}), x[0], 3, ops::token_rows(b), x[1], {});
          },
          [](const auto& x) { return by_one_hot(x[0], x[1], 3); }});
+  }
+}
+
+// Tables in bf16, one or both, give what the same numbers give in f32.
+TEST(Embedding, Bf16IsItsWidenedTable) {
+  const Ragged b = batch();
+  const Tensor ids = Tensor::from(b.ids, {b.tokens()});
+  for (const int64_t model : {1, 7, 16, 128, 203}) {
+    std::vector<Tensor> narrow, wide;
+    for (const Tensor& exact : {testing::random_tensor({5, model}, 1), testing::random_tensor({4, model}, 2)}) {
+      narrow.push_back(Tensor::empty(exact.shape(), DType::kBF16));
+      wide.push_back(Tensor::empty(exact.shape()));
+      backend().copy(exact.view(), narrow.back().view());
+      backend().copy(narrow.back().view(), wide.back().view());
+    }
+    const auto look_up = [&](const Tensor& table, const Tensor& positions) {
+      return ops::embedding(ids, table, 3, ops::token_rows(b), positions, {}).to_vector<float>();
+    };
+    const auto expected = look_up(wide[0], wide[1]);
+    EXPECT_EQ(look_up(narrow[0], narrow[1]), expected) << model;
+    EXPECT_EQ(look_up(narrow[0], wide[1]), expected) << model;
+    EXPECT_EQ(look_up(wide[0], narrow[1]), expected) << model;
+    EXPECT_EQ(look_up(narrow[0], {}), look_up(wide[0], {})) << model;
   }
 }
 

@@ -1,16 +1,26 @@
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
+#include <thread>
+
+#include "heed/base/error.h"
 #include "heed/base/threads.h"
 #include "heed/ops/composed.h"
 #include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
 #include "ops/op_case.h"
 
 namespace heed {
 namespace {
 
+using testing::OpCase;
 using testing::run;
 
-using testing::OpCase;
+// x in another element type, of the same shape.
+Tensor converted(const Tensor& x, DType dtype) {
+  const Tensor y = Tensor::empty(x.shape(), dtype);
+  backend().copy(x.view(), y.view());
+  return y;
+}
 
 OpCase linear_case(int64_t rows, int64_t in, int64_t out, Activation kind, bool transposed, bool bias) {
   const auto call = [=](auto function) {
@@ -162,6 +172,70 @@ TEST(Linear, PackedRowsAreIndependentOfTheBatch) {
     }
   }
   set_thread_count(0);
+}
+
+// Weights in bf16 give what the same numbers give in f32, bit for bit: for rows alone and many, for outputs and inputs
+// that fill no panel, stored either way, with values that are denormal in f32 as well.
+TEST(Linear, PackedBf16IsItsWidenedWeights) {
+  const NoGrad no_grad;
+  for (const bool transposed : {false, true})
+    for (const auto& [in, out] : {std::pair<int64_t, int64_t>{128, 384}, {700, 33}, {1, 5}, {3, 1}, {64, 1000}}) {
+      const Tensor x = testing::random_tensor({130, in}, 3), bias = testing::random_tensor({out}, 2);
+      const Tensor exact = testing::random_tensor(transposed ? Shape{in, out} : Shape{out, in}, 1);
+      exact.data<float>()[0] = 1e-40f;
+      const Tensor narrow = converted(exact, DType::kBF16), wide = converted(narrow, DType::kF32);
+      const ops::Weight a(narrow, transposed), b(wide, transposed);
+      for (const int64_t rows : {1, 2, 3, 7, 14, 15, 29, 130})
+        for (const int threads : {1, 3}) {
+          set_thread_count(threads);
+          const auto answer = [&](const ops::Weight& w, const Tensor& add, Activation kind) {
+            return ops::linear(x.slice_rows(0, rows), w, add, kind).to_vector<float>();
+          };
+          ASSERT_EQ(answer(a, bias, Activation::kNone), answer(b, bias, Activation::kNone))
+              << in << "x" << out << ", " << rows << " rows, " << threads << " threads";
+          ASSERT_EQ(answer(a, {}, Activation::kGelu), answer(b, {}, Activation::kGelu)) << in << "x" << out;
+        }
+    }
+  set_thread_count(0);
+}
+
+TEST(Linear, PackedBf16TakesHalfTheMemory) {
+  const auto bytes_of_packed = [](DType dtype) {
+    const ops::Weight weight(converted(testing::random_tensor({256, 512}, 1), dtype));
+    const size_t before = backend().bytes_in_use();
+    const auto packed = weight.packed();
+    return backend().bytes_in_use() - before;
+  };
+  EXPECT_EQ(bytes_of_packed(DType::kF32), size_t{4} * 256 * 512);
+  EXPECT_EQ(bytes_of_packed(DType::kBF16), size_t{2} * 256 * 512);
+}
+
+// The first of several threads that use a weight packs it and gives its master up, beside the others.
+TEST(Linear, GivesTheMasterUpOnceItIsPacked) {
+  const Tensor x = testing::random_tensor({5, 512}, 3), values = testing::random_tensor({256, 512}, 1);
+  const ops::Weight kept(values);
+  const auto answer = [&](const ops::Weight& w) {
+    const NoGrad no_grad;
+    return ops::linear(x, w).to_vector<float>();
+  };
+  const auto expected = answer(kept);
+  const size_t before = backend().bytes_in_use();
+  const ops::Weight weight(values.clone());
+  weight.give_up_when_packed();
+  EXPECT_EQ(backend().bytes_in_use() - before, size_t{4} * 256 * 512);
+  std::vector<std::vector<float>> found(4);
+  std::vector<std::thread> threads;
+  for (auto& one : found) threads.emplace_back([&] { one = answer(weight); });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& one : found) EXPECT_EQ(one, expected);
+  EXPECT_EQ(backend().bytes_in_use() - before, size_t{4} * 256 * 512);  // one of the two
+  EXPECT_EQ(weight.out_features(), 256);
+  try {
+    weight.master().view();
+    FAIL() << "the values are still there";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("[256, 512] were given up when it was packed"));
+  }
 }
 
 TEST(Linear, PackedFollowsAnUpdate) {

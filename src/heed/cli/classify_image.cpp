@@ -80,11 +80,12 @@ int run_classify_image(Command& command) {
   command.options().add("batch-size", options.batch_size, "Images classified together").range(1, 4096);
   command.options().add("skip-bad", options.skip_bad, "Report files that cannot be read, and go on");
   command.use_threads();
+  command.use_dtype();
   command.use_json();
   command.parse();
 
   const auto begin = std::chrono::steady_clock::now();
-  const auto classifier = tasks::ImageClassifier::load(folder);
+  const auto classifier = tasks::ImageClassifier::load(folder, command.common().dtype);
   // Who types names at a terminal waits for each answer.
   if (given.empty() && command.input_is_terminal()) options.batch_size = 1;
   Files files(given);

@@ -26,6 +26,12 @@ void Command::use_threads() {
   options_.add("threads", common_.threads, "Threads to compute with").at_least(0).default_text("all cores");
 }
 
+void Command::use_dtype() {
+  options_.add_choice<std::optional<DType>>(
+      "dtype", common_.dtype, {{"auto", std::nullopt}, {"f32", DType::kF32}, {"bf16", DType::kBF16}},
+      "The model's matrices in memory. bf16 takes half of it and rounds them; auto: as they are in the folder");
+}
+
 void Command::use_seed() { options_.add("seed", common_.seed, "Seed of all random numbers"); }
 
 void Command::use_json() { options_.add("json", common_.json, "Write results as JSON"); }

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "heed/cli/options.h"
 #include "heed/cli/output.h"
 #include "heed/cli/progress.h"
+#include "heed/core/dtype.h"
 
 namespace heed::cli {
 
@@ -50,6 +52,7 @@ struct Surroundings {
 struct CommonOptions {
   int threads = 0;  // 0: OMP_NUM_THREADS, or all cores
   uint64_t seed = 1;
+  std::optional<DType> dtype;  // of a model's matrices in memory; nothing: as its folder has them
   bool json = false;
   bool quiet = false;
   bool no_color = false;
@@ -69,6 +72,7 @@ class Command {
   void example(std::string line, std::string meaning) { examples_.emplace_back(std::move(line), std::move(meaning)); }
   Options& options() { return options_; }
   void use_threads();  // --threads; parse() tells the kernels of this thread
+  void use_dtype();    // --dtype, of a model that is only run
   void use_seed();     // --seed
   void use_json();     // --json
 

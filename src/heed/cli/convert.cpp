@@ -32,8 +32,8 @@ int run_convert(Command& command) {
   options.max_shard_bytes = parse_size("max-shard-size", shard);
   check<UsageError>(!std::filesystem::exists(output), "{}: is there already", output.string());
   const auto folder = io::ModelFolder::open(input);
-  const auto model =
-      adapter.empty() ? models::load_model(folder) : models::load_merged(folder.without_adapter(), adapter);
+  const auto model = adapter.empty() ? models::load_model(folder, models::for_inference())
+                                     : models::load_merged(folder.without_adapter(), adapter, models::for_inference());
   io::write_model_folder(output, models::content_of(*model, &folder, options));
   command.progress().finish(fmt::format("{} written", output.string()));
   return kOk;

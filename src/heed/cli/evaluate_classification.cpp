@@ -50,10 +50,11 @@ int run_evaluate_classification(Command& command) {
   o.add("predictions", predictions, "Write what the model says of each text to this file, a line each");
   o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
   command.use_threads();
+  command.use_dtype();
   command.use_json();
   command.parse();
 
-  const auto classifier = tasks::TextClassifier::load(folder);
+  const auto classifier = tasks::TextClassifier::load(folder, command.common().dtype);
   const auto examples = tasks::read_classification_examples(data, columns, 0);
   const models::Problem problem = classifier.model->problem();
   const auto answers = tasks::answers_of(examples, problem, classifier.model->labels());

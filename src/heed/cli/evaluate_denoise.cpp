@@ -25,11 +25,12 @@ int run_evaluate_denoise(Command& command) {
   denoise.add_to(o);
   o.add("block", block, "Tokens of text of an example; 0: as in training").range(0, 1 << 20);
   command.use_threads();
+  command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();
 
-  const auto model = models::load_seq2seq(io::ModelFolder::open(folder));
+  const auto model = models::load_seq2seq(io::ModelFolder::open(folder), models::for_inference(command.common().dtype));
   const auto tokenizer = text::load_tokenizer(folder);
   tasks::NoisyTextOptions& noise = denoise.noise;
   noise.kind = denoise.kind.value_or(tasks::denoising_for(*tokenizer));

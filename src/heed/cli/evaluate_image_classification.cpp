@@ -48,10 +48,11 @@ int run_evaluate_image_classification(Command& command) {
         "Write what the model says of each image to this file: its place, a tab, the label");
   o.add("batch-size", batch_size, "Images computed together").range(1, 4096);
   command.use_threads();
+  command.use_dtype();
   command.use_json();
   command.parse();
 
-  const auto classifier = tasks::ImageClassifier::load(folder);
+  const auto classifier = tasks::ImageClassifier::load(folder, command.common().dtype);
   const std::vector<std::string>& labels = classifier.model->labels();
   check<UsageError>(classifier.model->problem() == models::Problem::kSingleLabel,
                     "the model's head does not choose one label; only such models are scored");

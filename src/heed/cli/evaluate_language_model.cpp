@@ -29,10 +29,12 @@ int run_evaluate_language_model(Command& command) {
   o.add("stride", options.stride, "Tokens by which windows move on").at_least(0).default_text("a window");
   o.add("batch-tokens", options.batch_tokens, "Tokens computed together").at_least(1);
   command.use_threads();
+  command.use_dtype();
   command.use_json();
   command.parse();
 
-  const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder));
+  const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder),
+                                                          models::for_inference(command.common().dtype));
   const auto tokenizer = text::load_tokenizer(folder);
   const data::TokenStream stream = data::encode_text(text.text(), *tokenizer, encoding);
   const auto begin = std::chrono::steady_clock::now();

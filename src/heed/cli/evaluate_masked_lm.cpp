@@ -26,11 +26,12 @@ int run_evaluate_masked_lm(Command& command) {
   o.add("mask-probability", options.probability, "Share of the tokens that are hidden").range(0.001, 1);
   o.add("whole-words", options.whole_words, "Hide all tokens of a word, or none");
   command.use_threads();
+  command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();
 
-  const auto texts = tasks::EncoderTexts::load(folder, models::Head::kMaskedLM);
+  const auto texts = tasks::EncoderTexts::load(folder, models::Head::kMaskedLM, command.common().dtype);
   const int positions = texts.model->max_length();
   check<UsageError>(max_length <= positions, "--max-length is {}; the model has {} positions", max_length, positions);
   options.max_length = static_cast<uint32_t>(max_length > 0 ? max_length : positions);

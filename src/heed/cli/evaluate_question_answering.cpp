@@ -44,10 +44,11 @@ int run_evaluate_question_answering(Command& command) {
   add_answer_options(o, options);
   o.add("batch-size", options.batch_size, "Windows computed together").range(1, 4096);
   command.use_threads();
+  command.use_dtype();
   command.use_json();
   command.parse();
 
-  const auto answerer = tasks::QuestionAnswerer::load(folder);
+  const auto answerer = tasks::QuestionAnswerer::load(folder, command.common().dtype);
   const data::SquadData questions = tasks::read_questions(data, max_examples);
   options.may_be_null = tasks::has_unanswerable(questions);
   const auto answers = tasks::answer_all(answerer, questions, options);

@@ -50,10 +50,11 @@ int run_evaluate_tagging(Command& command) {
   o.add("max-length", max_length, "Tokens read at once; 0: the model's positions").range(0, 1 << 20);
   o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
   command.use_threads();
+  command.use_dtype();
   command.use_json();
   command.parse();
 
-  const auto tagger = tasks::Tagger::load(folder);
+  const auto tagger = tasks::Tagger::load(folder, command.common().dtype);
   const auto most = static_cast<size_t>(tagger.model->max_length());
   check<UsageError>(static_cast<size_t>(max_length) <= most, "--max-length is {}; the model has {} positions",
                     max_length, most);

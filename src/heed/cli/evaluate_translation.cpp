@@ -25,11 +25,12 @@ int run_evaluate_translation(Command& command) {
   source_options.add_to(command, true);
   decoding.add_to(command);
   command.use_threads();
+  command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();
 
-  const auto model = tasks::TranslationModel::load(folder);
+  const auto model = tasks::TranslationModel::load(folder, command.common().dtype);
   const tasks::TaskParameters task = source_options.task(model);
   auto options = decoding.resolve(model, command.common(), task.generation);
   options.source = source_options.limits(task);

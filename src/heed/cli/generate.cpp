@@ -43,7 +43,9 @@ std::vector<int32_t> parse_ids(const std::string& text) {
 class Generator {
  public:
   Generator(Command& command, const GenerateSettings& settings, const DecodeOptions& decoding)
-      : command_(command), settings_(settings), model_(tasks::GenerationModel::load(settings.folder)) {
+      : command_(command),
+        settings_(settings),
+        model_(tasks::GenerationModel::load(settings.folder, command.common().dtype)) {
     options_.decode = decoding.apply_to(model_.defaults(), command.common(), model_.generator->vocab_size());
     options_.stop = settings.stop;
   }
@@ -224,6 +226,7 @@ int run_generate(Command& command) {
   add_options(command, settings);
   decoding.add_search_to(command, "n");
   command.use_threads();
+  command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();

@@ -13,10 +13,10 @@ namespace {
 
 std::string text_at(const Json& config, const char* key) { return config.contains(key) ? config.at(key).dump() : "-"; }
 
-// Loads the model: how long that takes, and the most memory that this process ever held.
+// Loads the model to be run: how long that takes, and the most memory that this process ever held.
 Json measure_load(const io::ModelFolder& folder) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto model = models::load_model(folder);
+  const auto model = models::load_model(folder, models::for_inference());
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

@@ -27,11 +27,12 @@ int run_summarize(Command& command) {
   source.add_to(command, true);
   decoding.add_to(command);
   command.use_threads();
+  command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();
 
-  const auto model = tasks::TranslationModel::load(folder);
+  const auto model = tasks::TranslationModel::load(folder, command.common().dtype);
   const tasks::TaskParameters task = source.task(model, "summarization");
   tasks::TranslateOptions options = decoding.resolve(model, command.common(), task.generation);
   options.source = source.limits(task);

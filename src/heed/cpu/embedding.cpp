@@ -1,4 +1,5 @@
-// Rows of a table by id, with scale, positions and dropout, and the gradient of the table.
+// Rows of a table by id, with scale, positions and dropout, and the gradient of the table. Tables are f32 or bf16,
+// which is widened on the way.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "heed/cpu/embedding.cpp"
 #include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
@@ -11,8 +12,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 
-void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
-               const TensorView& positions, const Dropout& spec, const TensorView& y) {
+// T, P: the element types of the two tables.
+template <class T, class P>
+void embedding_of(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
+                  const TensorView& positions, const Dropout& spec, const TensorView& y) {
   const FloatTag d;
   const int64_t lanes = lane_count(), cols = y.cols();
   const int32_t* id = ids.as<int32_t>();
@@ -21,8 +24,8 @@ void embedding(const TensorView& ids, const TensorView& table, float scale, cons
   parallel_for(y.rows(), 1 + (1 << 13) / (cols + 1), [&](int64_t begin, int64_t end, int) HWY_ATTR {
     alignas(64) float factors[kDropoutGroup];
     for (int64_t r = begin; r < end; ++r) {
-      const float* from = table.row<float>(id[r]);
-      const float* position = place ? positions.row<float>(place[r]) : nullptr;
+      const T* from = table.row<T>(id[r]);
+      const P* position = place ? positions.row<P>(place[r]) : nullptr;
       const DropoutRow random = dropout_row(spec, r);
       for (int64_t c = 0; c < cols; c += lanes) {
         FloatVec value = hn::Mul(factor, load(from + c, cols - c));
@@ -35,6 +38,15 @@ void embedding(const TensorView& ids, const TensorView& table, float scale, cons
       }
     }
   });
+}
+
+void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
+               const TensorView& positions, const Dropout& spec, const TensorView& y) {
+  const auto run = [&](auto function) { function(ids, table, scale, position_ids, positions, spec, y); };
+  const bool narrow_positions = positions.dtype == DType::kBF16;
+  if (table.dtype == DType::kBF16)
+    run(narrow_positions ? embedding_of<BFloat16, BFloat16> : embedding_of<BFloat16, float>);
+  else run(narrow_positions ? embedding_of<float, BFloat16> : embedding_of<float, float>);
 }
 
 // Threads divide the columns in whole dropout groups, so that rows with the same id are added in order by one thread.

@@ -1,10 +1,14 @@
-// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors].
+// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors], f32 or
+// bf16.
 //
 // Each element is one chain of fused multiply-adds over `in` (tile-inl.h), so a row's result is the same in every batch
 // and for every thread count. Few rows take several panels at once, so that one row alone still has enough independent
 // chains to hide the latency of the additions; many rows are copied to [in][rows] blocks where their stride would
-// make them collide in the first-level cache. The first two tiles of a panel fetch the next panel: weights come from
-// memory or the third-level cache, and without that the products of a decoding step reach half to four fifths of this.
+// make them collide in the first-level cache. The first tiles of a panel fetch the next panel: weights come from memory
+// or the third-level cache, and without that the products of a decoding step reach half to four fifths of this.
+//
+// Weights in bf16 are widened in the register: the results are those of the widened weights, bit for bit, and a
+// decoding step reads half as much.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "heed/cpu/linear_packed.cpp"
 #include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
@@ -21,7 +25,8 @@ namespace heed::cpu::HWY_NAMESPACE {
 
 constexpr int64_t kBlockBytes = 1 << 20;     // of the rows that each panel is multiplied by while it is in the cache
 constexpr int64_t kCopyFromDepth = 512;      // longer rows are copied
-constexpr int64_t kFetchAhead = 2048;        // floats, where a panel is passed over once
+constexpr int64_t kFetchAhead = 8192;        // bytes, where a panel is passed over once
+constexpr int64_t kLine = 64;                // bytes of a cache line
 constexpr int64_t kWorkPerThread = 1 << 17;  // multiply-adds worth a thread
 
 // What bias and activation make of a tile's sums.
@@ -44,8 +49,8 @@ struct Product {
   int64_t y_stride;
 };
 
-// kPanels panels side by side for up to kMaxRows rows: their depth loops interleave.
-template <int kPanels, class Epilogue>
+// kPanels panels side by side, for a row at a time: their depth loops interleave.
+template <class T, int kPanels, class Epilogue>
 HWY_INLINE void few_rows(const Product& p, int64_t rows, int64_t panel, const Epilogue& epilogue) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -53,18 +58,20 @@ HWY_INLINE void few_rows(const Product& p, int64_t rows, int64_t panel, const Ep
   for (int64_t r = 0; r < rows; ++r) {
     const float* x = p.x + r * p.x_stride;
     V acc[kPanels][2];
-    const float* b[kPanels];
+    const T* b[kPanels];
 #pragma GCC unroll 8
     for (int i = 0; i < kPanels; ++i) {
       acc[i][0] = acc[i][1] = hn::Zero(d);
-      b[i] = p.w->panel(panel + i);
+      b[i] = p.w->panel<T>(panel + i);
     }
     for (int64_t k = 0; k < depth; ++k) {
       const V xk = hn::Set(d, x[k]);
 #pragma GCC unroll 8
       for (int i = 0; i < kPanels; ++i) {
-        acc[i][0] = hn::MulAdd(xk, hn::Load(d, b[i] + k * width), acc[i][0]);
-        acc[i][1] = hn::MulAdd(xk, hn::Load(d, b[i] + k * width + lanes), acc[i][1]);
+        V bk[2];
+        load_vectors(b[i] + k * width, bk);
+        acc[i][0] = hn::MulAdd(xk, bk[0], acc[i][0]);
+        acc[i][1] = hn::MulAdd(xk, bk[1], acc[i][1]);
       }
     }
     for (int i = 0; i < kPanels; ++i) {
@@ -78,8 +85,19 @@ HWY_INLINE void few_rows(const Product& p, int64_t rows, int64_t panel, const Ep
   }
 }
 
+// What tile `number` of those that a panel is multiplied by fetches: where it is the only one, this panel some way
+// ahead; else the first ones fetch the next panel, a line at each step.
+template <class T>
+HWY_INLINE Prefetch fetched(const T* panel, int64_t width, int64_t depth, int64_t number, bool only_one) {
+  const auto row = width * static_cast<int64_t>(sizeof(T));
+  const char* begin = reinterpret_cast<const char*>(panel);
+  if (only_one) return {begin + kFetchAhead, row, row > kLine ? kLine : 0};
+  if (number * kLine < row) return {begin + row * depth + number * kLine * depth, kLine, 0};
+  return {begin, 0, 0};
+}
+
 // Rows [row_begin, row_end) of the panels [panel_begin, panel_end).
-template <Activation kKind>
+template <class T, Activation kKind>
 void multiply_panels(const Product& p, int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
   const int64_t width = p.w->width(), depth = p.w->in_features();
   const auto bias_at = [&](int64_t panel) { return p.bias ? p.bias + panel * width : nullptr; };
@@ -87,9 +105,9 @@ void multiply_panels(const Product& p, int64_t row_begin, int64_t row_end, int64
     const Product rows{p.x + row_begin * p.x_stride, p.x_stride, p.w, p.bias, p.y + row_begin * p.y_stride, p.y_stride};
     int64_t panel = panel_begin;
     for (; panel + 4 <= panel_end; panel += 4)
-      few_rows<4>(rows, row_end - row_begin, panel, BiasActivation<kKind>{bias_at(panel)});
+      few_rows<T, 4>(rows, row_end - row_begin, panel, BiasActivation<kKind>{bias_at(panel)});
     for (; panel < panel_end; ++panel)
-      few_rows<1>(rows, row_end - row_begin, panel, BiasActivation<kKind>{bias_at(panel)});
+      few_rows<T, 1>(rows, row_end - row_begin, panel, BiasActivation<kKind>{bias_at(panel)});
     return;
   }
   static thread_local std::vector<float> copies;
@@ -105,19 +123,30 @@ void multiply_panels(const Product& p, int64_t row_begin, int64_t row_end, int64
     }
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const BiasActivation<kKind> epilogue{bias_at(panel)};
-      const float* b = p.w->panel(panel);
+      const T* b = p.w->panel<T>(panel);
       for (int64_t r = block; r < block_end; r += kTileRows) {
         const int64_t rows = std::min<int64_t>(kTileRows, block_end - r);
         const MatrixA a =
             copy ? MatrixA{copies.data() + (r - block) * depth, 1, rows} : MatrixA{p.x + r * p.x_stride, p.x_stride, 1};
-        const int64_t number = (r - block) / kTileRows, line = 16;
-        Prefetch ahead{b, 0, 0};
-        if (block_end - block <= kTileRows) ahead = {b + kFetchAhead, 2 * line, line};
-        else if (number < 2 && block == row_begin) ahead = {b + (2 + number) * depth * width / 2, line, 0};
+        const Prefetch ahead = fetched(b, width, depth, (r - row_begin) / kTileRows, block_end - block <= kTileRows);
         tile_rows<2, kTileRows, true>(rows, a, b, width, depth, p.y + r * p.y_stride + panel * width, p.y_stride,
                                       p.w->out_features() - panel * width, false, epilogue, ahead);
       }
     }
+  }
+}
+
+// Threads share the panels (each weight is read once); with very many rows and few panels, the rows.
+template <class T, Activation kKind>
+void multiply(const Product& p, int64_t rows) {
+  const PanelMatrix& w = *p.w;
+  if (w.panels() >= 4 * thread_count() || rows < 8 * kTileRows) {
+    const int64_t work = rows * w.in_features() * w.width();  // of one panel
+    parallel_for(w.panels(), 1 + kWorkPerThread / (work + 1),
+                 [&](int64_t begin, int64_t end, int) { multiply_panels<T, kKind>(p, 0, rows, begin, end); });
+  } else {
+    parallel_for(rows, 2 * kTileRows,
+                 [&](int64_t begin, int64_t end, int) { multiply_panels<T, kKind>(p, begin, end, 0, w.panels()); });
   }
 }
 
@@ -129,18 +158,10 @@ void linear_packed(const TensorView& x, const PanelMatrix& w, const TensorView& 
     std::copy_n(bias.as<float>(), w.out_features(), padded_bias.begin());
   }
   const Product p{x.as<float>(), x.row_stride, &w, bias ? padded_bias.data() : nullptr, y.as<float>(), y.row_stride};
-  const int64_t rows = y.rows();
-  const int64_t work = rows * w.in_features() * w.width();  // of one panel
   with_activation(kind, [&](auto constant) {
     constexpr Activation kKind = decltype(constant)::value;
-    // Threads share the panels (each weight is read once); with very many rows and few panels, the rows.
-    if (w.panels() >= 4 * thread_count() || rows < 8 * kTileRows) {
-      parallel_for(w.panels(), 1 + kWorkPerThread / (work + 1),
-                   [&](int64_t begin, int64_t end, int) { multiply_panels<kKind>(p, 0, rows, begin, end); });
-    } else {
-      parallel_for(rows, 2 * kTileRows,
-                   [&](int64_t begin, int64_t end, int) { multiply_panels<kKind>(p, begin, end, 0, w.panels()); });
-    }
+    if (w.dtype() == DType::kBF16) multiply<BFloat16, kKind>(p, y.rows());
+    else multiply<float, kKind>(p, y.rows());
   });
 }
 
@@ -154,23 +175,33 @@ namespace heed::cpu {
 namespace {
 HWY_EXPORT(linear_packed);
 HWY_EXPORT(panel_width);
+
+template <class T>
+void fill_panels(const TensorView& w, bool transposed, const PanelMatrix& packed) {
+  const int64_t out = packed.out_features(), in = packed.in_features(), width = packed.width();
+  const int64_t out_stride = transposed ? 1 : w.row_stride, in_stride = transposed ? w.row_stride : 1;
+  const T* from = w.as<T>();
+  parallel_for(packed.panels(), 8, [&](int64_t begin, int64_t end, int) {
+    std::vector<int64_t> offsets(static_cast<size_t>(width));  // of what each place in a row comes from; -1: padding
+    for (int64_t panel = begin; panel < end; ++panel) {
+      for (int64_t j = 0; j < width; ++j) {
+        const int64_t n = panel * width + j;
+        offsets[static_cast<size_t>(packed.place(j))] = n < out ? n * out_stride : -1;
+      }
+      T* to = packed.panel<T>(panel);
+      for (int64_t k = 0; k < in; ++k)
+        for (const int64_t offset : offsets) *to++ = offset < 0 ? T() : from[offset + k * in_stride];
+    }
+  });
+}
+
 }  // namespace
 
 std::shared_ptr<const PackedMatrix> CpuBackend::pack(const TensorView& w, bool transposed) {
   const int64_t out = transposed ? w.cols() : w.rows(), in = transposed ? w.rows() : w.cols();
-  auto packed = std::make_shared<PanelMatrix>(out, in, HWY_DYNAMIC_DISPATCH(panel_width)());
-  const int64_t out_stride = transposed ? 1 : w.row_stride, in_stride = transposed ? w.row_stride : 1;
-  const auto* from = w.as<float>();
-  parallel_for(packed->panels(), 8, [&](int64_t begin, int64_t end, int) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-      float* to = packed->panel(panel);
-      for (int64_t k = 0; k < in; ++k)
-        for (int64_t j = 0; j < packed->width(); ++j) {
-          const int64_t n = panel * packed->width() + j;
-          to[k * packed->width() + j] = n < out ? from[n * out_stride + k * in_stride] : 0.0f;
-        }
-    }
-  });
+  auto packed = std::make_shared<PanelMatrix>(out, in, HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype);
+  if (w.dtype == DType::kBF16) fill_panels<BFloat16>(w, transposed, *packed);
+  else fill_panels<float>(w, transposed, *packed);
   return packed;
 }
 

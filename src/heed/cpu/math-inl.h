@@ -9,6 +9,7 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "heed/core/backend.h"
@@ -32,6 +33,20 @@ HWY_INLINE void store(FloatVec v, float* p, int64_t count) {
   const FloatTag d;
   if (count >= lane_count()) hn::StoreU(v, d, p);
   else hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(count)), d, p);
+}
+
+// A vector of bf16, widened.
+HWY_INLINE FloatVec widened(const BFloat16* p) {
+  const hn::RebindToUnsigned<FloatTag> words;
+  const hn::Rebind<uint16_t, FloatTag> halves;
+  const auto bits = hn::LoadU(halves, reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
+}
+HWY_INLINE FloatVec load(const BFloat16* p, int64_t count) {
+  if (count >= lane_count()) return widened(p);
+  BFloat16 part[HWY_LANES(float)];  // a masked load of 16-bit numbers may read beyond the end
+  std::copy_n(p, count, part);
+  return widened(part);
 }
 
 HWY_INLINE float sum_lanes(FloatVec v) { return hn::GetLane(hn::SumOfLanes(FloatTag(), v)); }

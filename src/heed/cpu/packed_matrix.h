@@ -1,4 +1,7 @@
 // PanelMatrix: a weight [out, in] as panels of `width` outputs, each stored [in][width], the last padded with zeros.
+//
+// A panel is as wide as two vectors of f32. Its elements are f32 or bf16, as the weight's; in bf16 lane i of the first
+// vector and lane i of the second lie side by side, so that one load, a shift and a mask give both in f32.
 #pragma once
 
 #include <vector>
@@ -10,27 +13,39 @@ namespace heed::cpu {
 
 class PanelMatrix final : public PackedMatrix {
  public:
-  PanelMatrix(int64_t out, int64_t in, int64_t width)
-      : out_(out),
+  PanelMatrix(int64_t out, int64_t in, int64_t width, DType dtype)
+      : dtype_(dtype),
+        out_(out),
         in_(in),
         width_(width),
         panels_((out + width - 1) / width),
-        data_(static_cast<float*>(cpu_backend().allocate(bytes()))) {}
+        data_(cpu_backend().allocate(bytes())) {}
   PanelMatrix(const PanelMatrix&) = delete;
   PanelMatrix& operator=(const PanelMatrix&) = delete;
   ~PanelMatrix() override { cpu_backend().deallocate(data_, bytes()); }
 
   int64_t out_features() const override { return out_; }
   int64_t in_features() const override { return in_; }
+  DType dtype() const { return dtype_; }
   int64_t width() const { return width_; }
   int64_t panels() const { return panels_; }
-  float* panel(int64_t i) const { return data_ + i * in_ * width_; }
+  // T: float or BFloat16, as dtype() says.
+  template <class T>
+  T* panel(int64_t i) const {
+    return static_cast<T*>(data_) + i * in_ * width_;
+  }
+  // Where output j of a panel lies in each of its rows.
+  int64_t place(int64_t j) const {
+    const int64_t lanes = width_ / 2;
+    return dtype_ == DType::kBF16 ? j % lanes * 2 + j / lanes : j;
+  }
 
  private:
-  size_t bytes() const { return static_cast<size_t>(panels_ * in_ * width_) * sizeof(float); }
+  size_t bytes() const { return static_cast<size_t>(panels_ * in_ * width_) * size_of(dtype_); }
 
+  DType dtype_;
   int64_t out_, in_, width_, panels_;
-  float* data_;
+  void* data_;
 };
 
 }  // namespace heed::cpu

@@ -202,6 +202,7 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint
   nn::Builder b(store_, seed);
   stacks_.emplace(b, kPrefix, c);
   output_ = ops::Weight(c.tie_output ? stacks_->target_words() : make_table(b, "lm_head", c.decoder_vocab_size, c));
+  if (!c.tie_output) store_.add_output(output_);
   output_bias_ = store_.create_constant("final_logits_bias", {1, c.decoder_vocab_size});
   store_.flatten();
 }

@@ -78,6 +78,7 @@ Gpt2Model::Gpt2Model(const Gpt2Config& c, Json config, std::optional<uint64_t> s
     nn::normal(output, c.initializer_range, b);
   }
   output_ = ops::Weight(output);
+  if (!c.tie_output) store_.add_output(output_);
   max_length_ = c.max_positions;
   store_.flatten();
   if (!seed) return;

@@ -80,6 +80,7 @@ LlamaModel::LlamaModel(const LlamaConfig& c, Json config, std::optional<uint64_t
     nn::normal(output, c.initializer_range, b);
   }
   output_ = ops::Weight(output);
+  if (!c.tie_output) store_.add_output(output_);
   rotary_.emplace(c.rotary);
   max_length_ = rotary_->max_length();
   store_.flatten();

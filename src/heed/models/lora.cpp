@@ -115,7 +115,12 @@ int64_t label_count(const io::SafeTensors& file) {
 
 }  // namespace
 
-std::unique_ptr<Model> load_merged(const io::ModelFolder& base, const fs::path& adapter) {
+std::unique_ptr<Model> load_merged(const io::ModelFolder& base, const fs::path& adapter, const LoadOptions& options) {
+  const DType matrices = options.matrices.value_or(DType::kF32);
+  check<UsageError>(matrices == DType::kF32,
+                    "{}: adapters are merged in f32; for matrices in {} write the merged model first: heed convert "
+                    "--model {} --adapter {}",
+                    adapter.string(), name_of(matrices), base.path().string(), adapter.string());
   const Json json = read_config(adapter);
   NewModel wanted;
   wanted.head = head_of(io::ConfigReader(json, (adapter / kConfigFile).string()));
@@ -124,7 +129,7 @@ std::unique_ptr<Model> load_merged(const io::ModelFolder& base, const fs::path& 
                                 {"bos_token_id", &wanted.ids.bos},
                                 {"eos_token_id", &wanted.ids.eos}})
     if (base.config().contains(key) && base.config()[key].is_number_integer()) *id = base.config()[key].get<int32_t>();
-  std::unique_ptr<Model> model = load_model(base);
+  std::unique_ptr<Model> model = load_model(base, {options.inference, matrices});
   const auto* encoder = dynamic_cast<const EncoderModel*>(model.get());
   std::vector<std::string> fresh;
   if (wanted.head != Head::kNone && (!encoder || encoder->head() != wanted.head)) {

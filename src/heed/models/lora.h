@@ -72,8 +72,10 @@ class Lora {
 };
 
 // The model in `base` with the adapters in `adapter` merged into it; a head that the folder lacks and the adapters have
-// is laid on it. Throws as Lora() and load_with_head().
-std::unique_ptr<Model> load_merged(const io::ModelFolder& base, const std::filesystem::path& adapter);
+// is laid on it. They are merged in f32: UsageError if the options ask for matrices in bf16. Throws as Lora() and
+// load_with_head().
+std::unique_ptr<Model> load_merged(const io::ModelFolder& base, const std::filesystem::path& adapter,
+                                   const LoadOptions& options = {});
 
 // The parameters that a fine-tuning by adapters trains whole: those of a head that the task needs.
 std::vector<std::string> head_parameters(const Model& model);

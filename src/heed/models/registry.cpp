@@ -154,13 +154,13 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& file, s
   return build(family_of(config, file), config, file, seed);
 }
 
-std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
-  if (!folder.adapter().empty()) return load_merged(folder.without_adapter(), folder.adapter());
+std::unique_ptr<Model> load_model(const io::ModelFolder& folder, const LoadOptions& options) {
+  if (!folder.adapter().empty()) return load_merged(folder.without_adapter(), folder.adapter(), options);
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
   auto model = build_for(folder, family, folder.config(), file, std::nullopt);
   try {
-    load_weights(model->parameters(), folder, model->weight_rules());
+    load_weights(model->parameters(), folder, model->weight_rules(), options);
   } catch (const FormatError& e) {
     fail<FormatError>("{} ({})", e.what(), values_in(model->config()));
   }
@@ -193,6 +193,8 @@ WithHead load_with_head(const io::ModelFolder& folder, const NewModel& wanted, u
   return result;
 }
 
-std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder) { return load_as<Seq2SeqModel>(folder); }
+std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder, const LoadOptions& options) {
+  return load_as<Seq2SeqModel>(folder, options);
+}
 
 }  // namespace heed::models

@@ -34,9 +34,9 @@ std::string usual_tokenizer(const std::string& family);
 // the key if model_type is none that Heed knows or a value is not supported.
 std::unique_ptr<Model> make_model(const Json& config, const std::string& file, std::optional<uint64_t> seed);
 
-// The model in `folder`, adapters merged, ready for use. Throws ConfigError, and FormatError naming missing or
-// unexpected tensors.
-std::unique_ptr<Model> load_model(const io::ModelFolder& folder);
+// The model in `folder`, adapters merged, ready for use: for training, or as the options say. Throws ConfigError, and
+// FormatError naming missing or unexpected tensors.
+std::unique_ptr<Model> load_model(const io::ModelFolder& folder, const LoadOptions& options = {});
 
 // The model in `folder` with the head that `wanted` names (and, if wanted.dropout is given, other rates of dropout):
 // what lies in the folder is loaded, the rest (of another head, or of one with other labels) is drawn from `seed`.
@@ -50,16 +50,16 @@ WithHead load_with_head(const io::ModelFolder& folder, const NewModel& wanted, u
 // The same as load_model(), where one kind of model is wanted. Throws ConfigError saying what the folder holds if it is
 // another.
 template <class Interface>
-std::unique_ptr<Interface> load_as(const io::ModelFolder& folder);
+std::unique_ptr<Interface> load_as(const io::ModelFolder& folder, const LoadOptions& options = {});
 
-std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder);
+std::unique_ptr<Seq2SeqModel> load_seq2seq(const io::ModelFolder& folder, const LoadOptions& options = {});
 
 // The kind of a model for messages: "a causal language model".
 const char* kind_of(const Model& model);
 
 template <class Interface>
-std::unique_ptr<Interface> load_as(const io::ModelFolder& folder) {
-  std::unique_ptr<Model> model = load_model(folder);
+std::unique_ptr<Interface> load_as(const io::ModelFolder& folder, const LoadOptions& options) {
+  std::unique_ptr<Model> model = load_model(folder, options);
   auto* wanted = dynamic_cast<Interface*>(model.get());
   check<ConfigError>(wanted != nullptr, "{}: holds {}, where {} is wanted", folder.path().string(), kind_of(*model),
                      Interface::kKind);

@@ -105,6 +105,7 @@ T5Model::T5Model(const T5Config& c, Json config, std::optional<uint64_t> seed)
   nn::Builder b(store_, seed);
   shared_ = store_.create({kShared}, {c.vocab_size, c.d_model});
   output_ = ops::Weight(c.tie_output ? shared_ : store_.create({kHead}, {c.vocab_size, c.d_model}));
+  if (!c.tie_output) store_.add_output(output_);
   const auto make_stack = [&](const std::string& name, bool bidirectional) {
     return Stack{nn::RelativePositions(b, name + "block.0.layer.0.SelfAttention.relative_attention_bias",
                                        {c.heads, c.buckets, c.max_distance, bidirectional}),

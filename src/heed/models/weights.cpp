@@ -113,13 +113,26 @@ bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std:
   return true;
 }
 
+void lay_out_for_inference(nn::ParameterStore& parameters, const io::ModelFolder& folder, const Plan& plan,
+                           std::optional<DType> matrices) {
+  const DType wanted = matrices.value_or(DType::kF32);
+  check<UsageError>(wanted == DType::kF32 || wanted == DType::kBF16, "matrices are kept in f32 or bf16, not in {}",
+                    name_of(wanted));
+  parameters.lay_out_for_inference([&](const std::string& name) {
+    const auto source = plan.source_of.find(name);
+    const bool bf16 = source != plan.source_of.end() && folder.info(source->second).dtype == "BF16";
+    return matrices.value_or(bf16 ? DType::kBF16 : DType::kF32);
+  });
+}
+
 // Fills the parameters; those that may be new stay as they are if the folder lacks them or has another shape. Returns
 // their names.
 template <class MayBeNew>
 std::vector<std::string> load(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules,
-                              const MayBeNew& may_be_new) {
+                              const LoadOptions& options, const MayBeNew& may_be_new) {
   const NameMatcher matcher(parameters, rules);
   Plan plan = make_plan(matcher, folder, rules);
+  if (options.inference) lay_out_for_inference(parameters, folder, plan, options.matrices);
   std::erase_if(plan.unexpected, [&](const std::string& name) { return may_be_new(rules.rename(name)); });
   std::vector<std::string> missing, fresh;
   std::vector<io::ModelFolder::Placed> placed;
@@ -171,8 +184,9 @@ std::map<std::string, std::string> sources_of(const nn::ParameterStore& paramete
   return make_plan(NameMatcher(parameters, rules), folder, rules).source_of;
 }
 
-void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules) {
-  load(parameters, folder, rules, [](const std::string&) { return false; });
+void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules,
+                  const LoadOptions& options) {
+  load(parameters, folder, rules, options, [](const std::string&) { return false; });
 }
 
 std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::ModelFolder& folder,
@@ -180,7 +194,7 @@ std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::Mod
   const bool has_head = std::ranges::any_of(parameters.named(), [&](const nn::NamedTensor& parameter) {
     return !rules.base_prefix.empty() && parameter.name.starts_with(rules.base_prefix);
   });
-  return load(parameters, folder, rules, [&](const std::string& name) {
+  return load(parameters, folder, rules, {}, [&](const std::string& name) {
     return (has_head && !name.starts_with(rules.base_prefix)) || rules.ignored(name);
   });
 }

@@ -47,6 +47,7 @@ void ParameterStore::add_linear_maps(const std::vector<std::string>& names, cons
 }
 
 void ParameterStore::reopen() {
+  flat(values_);
   values_ = gradients_ = Tensor();
   uninitialised_ = gradient_gaps_zeroed_ = false;
 }
@@ -68,6 +69,40 @@ void ParameterStore::flatten() {
     offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
   }
   rates_ = {{0, total, 1}};
+}
+
+void ParameterStore::lay_out_for_inference(const std::function<DType(const std::string& name)>& dtype_of) {
+  std::unordered_map<const TensorBody*, DType> dtypes;
+  for (const auto& [name, tensor] : named_) {
+    const DType dtype = dtype_of(name);
+    const auto [at, fresh] = dtypes.emplace(tensor.body().get(), dtype);
+    if (at->second != dtype) at->second = DType::kF32;
+  }
+  const auto is_matrix = [](const Tensor& leaf) { return leaf.shape().rank() == 2; };
+  int64_t total = 0;
+  for (const Tensor& leaf : leaves_)
+    if (!is_matrix(leaf)) total += padded(leaf.numel());
+  values_ = gradients_ = Tensor();
+  const auto rest = Tensor::empty({total}).body()->storage;
+  size_t offset = 0;
+  for (Tensor& leaf : leaves_) {
+    TensorBody& body = *leaf.body();
+    leaf.set_requires_grad(false);
+    body.grad.reset();
+    body.dtype = is_matrix(leaf) ? dtypes.at(&body) : DType::kF32;
+    body.storage = is_matrix(leaf) ? Tensor::empty(body.shape, body.dtype).body()->storage : rest;
+    body.byte_offset = is_matrix(leaf) ? 0 : offset;
+    if (!is_matrix(leaf)) offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
+  }
+  for (const LinearMap& map : linear_maps_) map.weight.give_up_when_packed();
+  for (const ops::Weight& output : outputs_) output.give_up_when_packed();
+  for_inference_ = true;
+}
+
+const Tensor& ParameterStore::flat(const Tensor& buffer) const {
+  check(!for_inference_,
+        "a model that was loaded for inference cannot be trained: its parameters lie in no one buffer");
+  return buffer;
 }
 
 void ParameterStore::set_rates(const std::function<double(const std::string& name)>& factor_of) {
@@ -119,7 +154,7 @@ void ParameterStore::clear_gradients() {
 }
 
 void ParameterStore::complete_gradients() {
-  if (!std::exchange(gradient_gaps_zeroed_, true)) zero_gaps(gradients_);
+  if (!std::exchange(gradient_gaps_zeroed_, true)) zero_gaps(gradients());
   for (Tensor& leaf : leaves_) {
     TensorBody& body = *leaf.body();
     if (!body.grad_written) backend(leaf.device()).fill(Tensor(body.grad).view(), 0);

@@ -3,6 +3,9 @@
 // Modules create their parameters as leaves and register them; flatten() then lays all leaves end to end in one
 // storage, and their gradients in another, so that the optimizer, clipping and communication work on whole buffers. A
 // leaf may carry several names (query, key and value weights are rows of one joint matrix).
+//
+// For inference alone there are no gradients, and each matrix has memory of its own, f32 or bf16, so that it can be
+// given up when it has been packed (ops/weight.h).
 #pragma once
 
 #include <functional>
@@ -40,6 +43,8 @@ class ParameterStore {
   void add_linear_maps(const std::vector<std::string>& names, const ops::Weight& weight,
                        const std::vector<int64_t>& rows);
   const std::vector<LinearMap>& linear_maps() const { return linear_maps_; }
+  // Notes that only products read the master of a weight that is no linear map, as add_linear_maps() does.
+  void add_output(const ops::Weight& weight) { outputs_.push_back(weight); }
 
   // Says that all leaves will be loaded: flatten() then leaves their memory untouched, so that it costs nothing until
   // values are put there. Constants are zero as ever.
@@ -49,13 +54,18 @@ class ParameterStore {
   void flatten();
   // Lets further leaves be added to a model; flatten() must follow.
   void reopen();
+  // Lays the leaves out for inference, after flatten(): matrices each in memory of their own, of the type (f32 or bf16)
+  // that dtype_of gives for their names (f32 where it gives several), the rest in f32. Their values are lost: this is
+  // for who loads them. No gradient can be taken any more, nor values() be asked for; what only products read is given
+  // up when it is packed.
+  void lay_out_for_inference(const std::function<DType(const std::string& name)>& dtype_of);
 
   // Every name with its part of a leaf, in order of creation; constants included.
   const std::vector<NamedTensor>& named() const { return named_; }
   int64_t count() const;  // trainable numbers
 
-  const Tensor& values() const { return values_; }        // [count], all leaves
-  const Tensor& gradients() const { return gradients_; }  // [count]
+  const Tensor& values() const { return flat(values_); }        // [count], all leaves
+  const Tensor& gradients() const { return flat(gradients_); }  // [count]
   // Forgets the gradients: the next backward writes over them.
   void clear_gradients();
   // Zeroes the gradients of leaves that no backward reached; call before the gradients are read as a whole.
@@ -77,11 +87,14 @@ class ParameterStore {
   const std::vector<RatePart>& rates() const { return rates_; }
 
  private:
-  std::vector<NamedTensor> named_;
+  const Tensor& flat(const Tensor& buffer) const;  // throws Error after lay_out_for_inference()
   void zero_gaps(const Tensor& flat) const;
 
+  std::vector<NamedTensor> named_;
   std::vector<Tensor> leaves_;
   std::vector<LinearMap> linear_maps_;
+  std::vector<ops::Weight> outputs_;
+  bool for_inference_ = false;
   bool uninitialised_ = false;
   bool gradient_gaps_zeroed_ = false;
   Tensor values_, gradients_;

@@ -12,6 +12,7 @@ std::shared_ptr<const PackedMatrix> Weight::packed() const {
   if (!derived_->packed || derived_->version != version) {
     derived_->packed = backend(master_.device()).pack(master_.view(), transposed_);
     derived_->version = version;
+    if (derived_->gives_up) master_.body()->storage.reset();
   }
   return derived_->packed;
 }

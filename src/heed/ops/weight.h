@@ -1,7 +1,9 @@
 // Weight: a matrix that inputs are multiplied by, with the forms derived from it.
 //
-// The master is what training updates; the packed form is what inference multiplies by. It is made on first use without
-// gradients and made again after the master's version changed. Thread-safe for concurrent inference.
+// The master is what training updates, in f32; the packed form is what inference multiplies by. It is made on first use
+// without gradients and made again after the master's version changed. A model that was loaded for inference keeps one
+// of the two: masters are f32 or bf16, which the packed form then is as well, and those that nothing else reads are
+// given up once they are packed. Thread-safe for concurrent inference.
 #pragma once
 
 #include <memory>
@@ -30,6 +32,9 @@ class Weight {
   DType product_dtype() const { return master_.body()->product; }
   // The packed form of the master as it is now.
   std::shared_ptr<const PackedMatrix> packed() const;
+  // Lets packed() give the master's memory up; its values cannot be read afterwards. For weights that only products
+  // read. Holds for all copies of this Weight.
+  void give_up_when_packed() const { derived_->gives_up = true; }
 
   // Low-rank adapters, whose results are added to the product; in the order of their columns. All copies of this Weight
   // share them. Not to be set while the weight is in use.
@@ -43,6 +48,7 @@ class Weight {
     std::mutex mutex;
     std::shared_ptr<const PackedMatrix> packed;
     uint64_t version = 0;
+    bool gives_up = false;
     std::shared_ptr<const std::vector<Adapter>> adapters;
   };
 

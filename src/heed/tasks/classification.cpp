@@ -4,8 +4,8 @@
 
 namespace heed::tasks {
 
-TextClassifier TextClassifier::load(const std::filesystem::path& folder) {
-  return {EncoderTexts::load(folder, models::Head::kSequenceClassification)};
+TextClassifier TextClassifier::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
+  return {EncoderTexts::load(folder, models::Head::kSequenceClassification, dtype)};
 }
 
 Scores TextClassifier::default_scores() const {

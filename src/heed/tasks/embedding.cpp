@@ -25,8 +25,8 @@ void to_unit_length(std::vector<float>& x) {
 
 }  // namespace
 
-TextEmbedder TextEmbedder::load(const std::filesystem::path& folder) {
-  return {EncoderTexts::load(folder, std::nullopt)};
+TextEmbedder TextEmbedder::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
+  return {EncoderTexts::load(folder, std::nullopt, dtype)};
 }
 
 std::vector<std::vector<float>> TextEmbedder::embed(const std::vector<text::TokenizedText>& texts, Pooling pooling,

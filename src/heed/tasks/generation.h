@@ -22,9 +22,9 @@ struct GenerationModel {
   bool continues_input = false;                      // a decoder alone
   std::shared_ptr<const text::Tokenizer> tokenizer;  // none: the folder has no tokenizer files, and only ids go
 
-  // Reads a Hugging Face folder. Throws what the folder's, the family's and the tokenizer's loaders throw, and
-  // ConfigError if the model does not generate.
-  static GenerationModel load(const std::filesystem::path& folder);
+  // Reads a Hugging Face folder; `dtype`: of matrices in memory (models::LoadOptions). Throws what the folder's, the
+  // family's and the tokenizer's loaders throw, and ConfigError if the model does not generate.
+  static GenerationModel load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
 
   // What the folder asks for, ready for decode_batch. Where it sets no limit of length: 256 new tokens behind a prompt,
   // as many as there are positions behind a source.

@@ -7,8 +7,8 @@
 
 namespace heed::tasks {
 
-MaskFiller MaskFiller::load(const std::filesystem::path& folder) {
-  MaskFiller filler{EncoderTexts::load(folder, models::Head::kMaskedLM)};
+MaskFiller MaskFiller::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
+  MaskFiller filler{EncoderTexts::load(folder, models::Head::kMaskedLM, dtype)};
   check<ConfigError>(filler.tokenizer->mask_id() >= 0, "{}: the tokenizer has no mask token", folder.string());
   return filler;
 }

@@ -96,8 +96,8 @@ std::vector<Answer> best_answers(Found& found, const AnswerOptions& options) {
 
 }  // namespace
 
-QuestionAnswerer QuestionAnswerer::load(const std::filesystem::path& folder) {
-  return {EncoderTexts::load(folder, models::Head::kQuestionAnswering)};
+QuestionAnswerer QuestionAnswerer::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
+  return {EncoderTexts::load(folder, models::Head::kQuestionAnswering, dtype)};
 }
 
 std::vector<TextWindow> QuestionAnswerer::windows(const text::TokenizedText& tokens,

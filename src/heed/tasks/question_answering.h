@@ -32,7 +32,7 @@ struct Answer {
 };
 
 struct QuestionAnswerer : EncoderTexts {
-  static QuestionAnswerer load(const std::filesystem::path& folder);
+  static QuestionAnswerer load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
 
   // Question and context, as tokenize_pair() gave them, as windows that fit the model. DataError if the question leaves
   // no room.

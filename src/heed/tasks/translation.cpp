@@ -125,9 +125,9 @@ SourceLimits limits_of(const TranslationModel& m, SourceLimits limits) {
 
 }  // namespace
 
-TranslationModel TranslationModel::load(const std::filesystem::path& path) {
+TranslationModel TranslationModel::load(const std::filesystem::path& path, std::optional<DType> dtype) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
-  std::shared_ptr<const models::Seq2SeqModel> model = models::load_seq2seq(folder);
+  std::shared_ptr<const models::Seq2SeqModel> model = models::load_seq2seq(folder, models::for_inference(dtype));
   std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(folder.path());
   check<FormatError>(tokenizer->vocab_size() <= model->vocab_size(),
                      "{}: the tokenizer has {} target tokens, the model only {}", path.string(),

@@ -24,9 +24,10 @@ struct TranslationModel {
   std::shared_ptr<const models::Seq2SeqModel> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
 
-  // Reads a Hugging Face folder. Throws what the folder's, the family's and the tokenizer's loaders throw, and
-  // FormatError if the tokenizer has ids that the model has no embedding for.
-  static TranslationModel load(const std::filesystem::path& folder);
+  // Reads a Hugging Face folder; `dtype`: of matrices in memory (models::LoadOptions). Throws what the folder's, the
+  // family's and the tokenizer's loaders throw, and FormatError if the tokenizer has ids that the model has no
+  // embedding for.
+  static TranslationModel load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
 };
 
 struct TranslateOptions {

@@ -40,9 +40,15 @@ Tensor Tensor::from_bytes(std::span<const std::byte> bytes, Shape shape, DType d
   return tensor;
 }
 
+const Storage& Tensor::storage() const {
+  check(body_->storage != nullptr, "the values of a weight of shape {} were given up when it was packed for inference",
+        body_->shape);
+  return *body_->storage;
+}
+
 TensorView Tensor::view() const {
   if (!body_) return {};
-  std::byte* data = body_->storage->data() + body_->byte_offset + static_cast<size_t>(offset_) * size_of(body_->dtype);
+  std::byte* data = storage().data() + body_->byte_offset + static_cast<size_t>(offset_) * size_of(body_->dtype);
   return {data, body_->dtype, shape_, row_stride_};
 }
 

@@ -18,8 +18,8 @@ struct GradNode;  // autograd/autograd.h
 
 // What all handles on one array share.
 struct TensorBody {
-  std::shared_ptr<Storage> storage;
-  size_t byte_offset = 0;  // of the array in the storage: parameters share one flat storage
+  std::shared_ptr<Storage> storage;  // none: given up (ops/weight.h), and only the shape is left
+  size_t byte_offset = 0;            // of the array in the storage: parameters share one flat storage
   Shape shape;
   DType dtype = DType::kF32;
   bool requires_grad = false;
@@ -58,7 +58,7 @@ class Tensor {
   int64_t dim(int i) const { return shape_[i]; }
   int64_t numel() const { return shape_.numel(); }
   DType dtype() const { return body_->dtype; }
-  Device device() const { return body_->storage->device(); }
+  Device device() const { return storage().device(); }
   bool contiguous() const { return view().contiguous(); }
   // Whether this handle sees the whole array.
   bool whole() const { return shape_.numel() == body_->shape.numel(); }
@@ -94,6 +94,7 @@ class Tensor {
   Tensor same_window(std::shared_ptr<TensorBody> body) const;
 
  private:
+  const Storage& storage() const;  // throws Error if it was given up
   void copy_out(std::span<std::byte> bytes, DType dtype) const;
 
   std::shared_ptr<TensorBody> body_;

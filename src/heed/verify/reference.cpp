@@ -70,8 +70,10 @@ Batch make_batch(const text::Tokenizer& tokenizer, std::span<const std::string> 
 
 Report compare_folders(const std::filesystem::path& folder, const std::filesystem::path& reference,
                        const std::vector<std::string>& lines, const ReferenceOptions& options) {
-  const auto ours = models::load_model(io::ModelFolder::open(folder));
-  const auto theirs = models::load_model(io::ModelFolder::open(reference));
+  const models::LoadOptions run_only = models::for_inference();
+  // What is rounded here, and back, is in f32.
+  const auto ours = models::load_model(io::ModelFolder::open(folder), options.dtype ? models::LoadOptions{} : run_only);
+  const auto theirs = models::load_model(io::ModelFolder::open(reference), run_only);
   if (options.dtype) round_weights(*ours, *options.dtype);
   const auto tokenizer = text::load_tokenizer(folder);
   const size_t most = std::min(longest_input(*ours), longest_input(*theirs));
