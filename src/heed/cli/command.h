@@ -29,6 +29,7 @@
 #include "heed/cli/options.h"
 #include "heed/cli/output.h"
 #include "heed/cli/progress.h"
+#include "heed/core/device.h"
 
 namespace heed::cli {
 
@@ -50,6 +51,7 @@ struct CommonOptions {
   int threads = 0;  // 0: OMP_NUM_THREADS, or all cores
   uint64_t seed = 1;
   bool json = false;
+  Device device;
   bool quiet = false;
   bool no_color = false;
   LogLevel log_level = LogLevel::kInfo;
@@ -70,6 +72,7 @@ class Command {
   void use_threads();  // --threads; parse() tells the kernels of this thread
   void use_seed();     // --seed
   void use_json();     // --json
+  void use_device();   // --device; parse() makes sure that it is there
 
   // Reads all options (see options.h), starts the log and checks that required options are there. Throws Finished
   // after --help or --print-config, and where no argument at all is given on a terminal although some are required.
@@ -101,6 +104,7 @@ class Command {
   std::vector<std::pair<std::string, std::string>> examples_;
   Options options_;
   CommonOptions common_;
+  std::string device_ = "cpu";
   std::filesystem::path config_;
   bool help_ = false, print_config_ = false;
 };

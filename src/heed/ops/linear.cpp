@@ -26,9 +26,9 @@ Tensor product(const Tensor& x, const Weight& w, const Tensor& bias, Activation 
   if (bf16) {
     // A weight changes with each step, so the packed form is not worth keeping.
     const auto packed = device.pack_bf16(master.view(), !w.transposed());
-    device.linear_bf16(x.view(), *packed, bias.view(), act, drop.dropout, y.view());
+    device.linear_bf16(x.view(), *packed, bias.view(), act, drop.on(x.device()), y.view());
   } else {
-    device.linear(x.view(), master.view(), w.transposed(), bias.view(), act, drop.dropout, y.view());
+    device.linear(x.view(), master.view(), w.transposed(), bias.view(), act, drop.on(x.device()), y.view());
   }
   // dz = dropout'(dy) act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
   const std::weak_ptr<TensorBody> output = y.body();  // weak: y holds this very function
@@ -36,7 +36,7 @@ Tensor product(const Tensor& x, const Weight& w, const Tensor& bias, Activation 
     const auto view = [](const GradSlot& slot) { return slot ? slot.view() : TensorView(); };
     const auto dx = grad_slot(x), dw = grad_slot(w.master()), db = grad_slot(bias);
     const auto run = bf16 ? &Backend::linear_backward_bf16 : &Backend::linear_backward;
-    (backend(dy.device()).*run)(x.view(), w.master().view(), w.transposed(), act, drop.dropout,
+    (backend(dy.device()).*run)(x.view(), w.master().view(), w.transposed(), act, drop.on(dy.device()),
                                 Tensor(output.lock()).view(), dy.view(),  // ours alone: it is changed in place
                                 dx.accumulate, view(dx), dw.accumulate, view(dw), db.accumulate, view(db));
   });

@@ -83,10 +83,12 @@ const char* name_of(FinishReason reason) {
   return "";
 }
 
-GenerationModel GenerationModel::load(const std::filesystem::path& path) {
+GenerationModel GenerationModel::load(const std::filesystem::path& path, Device device) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
   GenerationModel result;
-  result.model = models::load_model(folder);
+  std::shared_ptr<models::Model> model = models::load_model(folder);
+  model->parameters().move_to(device);
+  result.model = std::move(model);
   result.generator = dynamic_cast<const models::Generator*>(result.model.get());
   check<ConfigError>(result.generator != nullptr, "{}: holds {}, which generates no text", path.string(),
                      models::kind_of(*result.model));

@@ -24,7 +24,7 @@ struct GenerationModel {
 
   // Reads a Hugging Face folder. Throws what the folder's, the family's and the tokenizer's loaders throw, and
   // ConfigError if the model does not generate.
-  static GenerationModel load(const std::filesystem::path& folder);
+  static GenerationModel load(const std::filesystem::path& folder, Device device = {});
 
   // What the folder asks for, ready for decode_batch. Where it sets no limit of length: 256 new tokens behind a prompt,
   // as many as there are positions behind a source.

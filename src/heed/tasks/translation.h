@@ -26,7 +26,7 @@ struct TranslationModel {
 
   // Reads a Hugging Face folder. Throws what the folder's, the family's and the tokenizer's loaders throw, and
   // FormatError if the tokenizer has ids that the model has no embedding for.
-  static TranslationModel load(const std::filesystem::path& folder);
+  static TranslationModel load(const std::filesystem::path& folder, Device device = {});
 };
 
 struct TranslateOptions {
