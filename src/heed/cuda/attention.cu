@@ -153,7 +153,7 @@ void CudaBackend::attention(const TensorView& q, const TensorView& k, const Tens
   const HeadParams p(params);
   const std::vector<Tile> tiles = make_tiles(segments, true, kQueries);
   if (tiles.empty()) return;
-  const Upload arrays(*this, {std::as_bytes(segments), std::as_bytes(std::span(tiles))});
+  const Upload arrays(*this, {std::as_bytes(segments), bytes_of(tiles)});
   const Forward f{rows_of<const float>(q), rows_of<const float>(k), rows_of<const float>(v),
                   arrays.as<Segment>(0),   arrays.as<Tile>(1),      p,
                   rows_of<float>(y),       rows_of<float>(lse)};

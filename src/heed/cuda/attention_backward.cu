@@ -233,8 +233,7 @@ void CudaBackend::attention_backward(const TensorView& q, const TensorView& k, c
   const std::vector<Tile> query_tiles = make_tiles(segments, true, kTileRows, &ends);
   const std::vector<Tile> key_tiles = make_tiles(segments, false, kTileRows);
   if (segments.empty()) return;
-  const Upload arrays(*this, {std::as_bytes(segments), std::as_bytes(std::span(query_tiles)),
-                              std::as_bytes(std::span(key_tiles)), std::as_bytes(std::span(ends))});
+  const Upload arrays(*this, {std::as_bytes(segments), bytes_of(query_tiles), bytes_of(key_tiles), bytes_of(ends)});
   const int64_t tokens = q.rows(), table_rows = 2 * int64_t{p.reach} + 1;
   const Scratch delta(*this, static_cast<size_t>(tokens * p.heads) * sizeof(float));
   launch(stream(), {(tokens * p.heads * kWarp + kThreads - 1) / kThreads}, &delta_kernel, rows_of<const float>(y),

@@ -139,6 +139,12 @@ class Scratch {
   void* data_;
 };
 
+// (nvcc 13.0 does not find std::span's constructor from a range.)
+template <class T>
+std::span<const std::byte> bytes_of(const std::vector<T>& x) {
+  return std::as_bytes(std::span<const T>(x.data(), x.size()));
+}
+
 // Arrays of the host, brought to the device together.
 class Upload {
  public:

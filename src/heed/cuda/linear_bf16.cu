@@ -51,8 +51,8 @@ class RoundedWeight final : public PackedMatrix {
 };
 
 // c = a b (+ c); zeroes c where there is nothing to sum over.
-void multiply(CudaBackend& backend, Products& products, const Factor& a, const Factor& b, int64_t depth,
-              bool accumulate, const TensorView& bias, bool relu, const TensorView& c) {
+void multiply_rounded(CudaBackend& backend, Products& products, const Factor& a, const Factor& b, int64_t depth,
+                      bool accumulate, const TensorView& bias, bool relu, const TensorView& c) {
   if (c.rows() == 0 || c.cols() == 0) return;
   if (depth == 0) {
     if (!accumulate) backend.fill(c, 0);
@@ -84,16 +84,16 @@ std::shared_ptr<const PackedMatrix> CudaBackend::pack_bf16(const TensorView& b, 
 void CudaBackend::gemm_bf16(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
                             const TensorView& c) {
   const Rounded first(*this, a);
-  multiply(*this, *products_, first.factor(transpose_a), static_cast<const RoundedWeight&>(b).factor(), b.in_features(),
-           accumulate, {}, false, c);
+  multiply_rounded(*this, *products_, first.factor(transpose_a), static_cast<const RoundedWeight&>(b).factor(),
+                   b.in_features(), accumulate, {}, false, c);
 }
 
 void CudaBackend::linear_bf16(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
                               const Dropout& dropout, const TensorView& y) {
   const Rounded first(*this, x);
   const bool relu = kind == Activation::kRelu;
-  multiply(*this, *products_, first.factor(false), static_cast<const RoundedWeight&>(w).factor(), x.cols(), false, bias,
-           relu, y);
+  multiply_rounded(*this, *products_, first.factor(false), static_cast<const RoundedWeight&>(w).factor(), x.cols(),
+                   false, bias, relu, y);
   bias_activation(stream(), y, {}, relu ? Activation::kNone : kind, dropout);
 }
 
@@ -107,13 +107,14 @@ void CudaBackend::linear_backward_bf16(const TensorView& x, const TensorView& w,
   const Rounded dz(*this, dy);
   if (dx) {
     const Rounded weight(*this, w);
-    multiply(*this, *products_, dz.factor(false), weight.factor(transposed), dy.cols(), accumulate_dx, {}, false, dx);
+    multiply_rounded(*this, *products_, dz.factor(false), weight.factor(transposed), dy.cols(), accumulate_dx, {},
+                     false, dx);
   }
   if (!dw) return;
   const Rounded input(*this, x);
   const Factor a = transposed ? input.factor(true) : dz.factor(true);
   const Factor b = transposed ? dz.factor(false) : input.factor(false);
-  multiply(*this, *products_, a, b, dy.rows(), accumulate_dw, {}, false, dw);
+  multiply_rounded(*this, *products_, a, b, dy.rows(), accumulate_dw, {}, false, dw);
 }
 
 }  // namespace heed::cuda

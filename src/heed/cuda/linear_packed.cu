@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(kThreads) packed_product_kernel(PackedProduct 
 }
 
 template <int kRows>
-void multiply(cudaStream_t stream, const PackedProduct& p) {
+void run_tiles(cudaStream_t stream, const PackedProduct& p) {
   const int64_t row_tiles = (p.rows + kThreadsDown * kRows - 1) / (kThreadsDown * kRows);
   launch(stream, {row_tiles * p.column_tiles}, &packed_product_kernel<kRows>, p);
 }
@@ -113,8 +113,8 @@ void CudaBackend::linear_packed(const TensorView& x, const PackedMatrix& w, cons
                         out,
                         (out + kColumns - 1) / kColumns,
                         kind};
-  if (p.rows <= 64) multiply<2>(stream(), p);
-  else multiply<8>(stream(), p);
+  if (p.rows <= 64) run_tiles<2>(stream(), p);
+  else run_tiles<8>(stream(), p);
 }
 
 }  // namespace heed::cuda
