@@ -12,6 +12,9 @@
 #include "cuda_runtime.h"
 #include "emulation.h"
 
+// Saves the callee's registers on this stack, its place in *from, and goes on where `to` was saved (System V, x86-64).
+extern "C" void heed_switch_stack(void** from, void* to);
+
 namespace emulation {
 namespace {
 
@@ -65,8 +68,6 @@ OpenMemory::~OpenMemory() {
 
 namespace {
 
-// Saves the callee's registers on this stack, its place in *from, and goes on where `to` was saved (System V, x86-64).
-extern "C" void heed_switch_stack(void** from, void* to);
 asm(R"(
 .text
 .globl heed_switch_stack
