@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -19,6 +20,23 @@ TEST(Threads, ParallelForCoversEachIndexOnce) {
       });
       for (const auto& h : hits) EXPECT_EQ(h, 1);
     }
+  }
+  set_thread_count(0);
+}
+
+TEST(Threads, ParallelForThrowsTheFirstErrorWhateverTheThreads) {
+  for (const int threads : {1, 2, 4}) {
+    set_thread_count(threads);
+    std::string reason;
+    try {
+      parallel_for(100, 1, [](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i)
+          if (i % 30 == 29) throw std::runtime_error("at " + std::to_string(i));
+      });
+    } catch (const std::runtime_error& error) {
+      reason = error.what();
+    }
+    EXPECT_EQ(reason, "at 29") << threads;
   }
   set_thread_count(0);
 }

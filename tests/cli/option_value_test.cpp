@@ -93,6 +93,16 @@ TEST(OptionValue, AListIsReplacedAsAWhole) {
   EXPECT_EQ(sizes, (std::vector<int>{4, 5})) << "a list with an error in it changes nothing";
 }
 
+TEST(OptionValue, SizesHaveUnits) {
+  EXPECT_EQ(parse_size("x", "17"), 17u);
+  EXPECT_EQ(parse_size("x", "17B"), 17u);
+  EXPECT_EQ(parse_size("x", "1.5KB"), 1500u);
+  EXPECT_EQ(parse_size("x", "2GiB"), uint64_t{2} << 30);
+  EXPECT_EQ(parse_size("x", "500MB"), 500'000'000u);
+  for (const char* wrong : {"", "GB", "-1GB", "0", "1 GB", "1TB", "nan", "1e30"})
+    EXPECT_THROW(parse_size("x", wrong), UsageError) << wrong;
+}
+
 TEST(OptionValue, AChoiceHasNames) {
   enum class Fruit { kApple, kPear } fruit = Fruit::kPear;
   const Binding binding = bind_choice<Fruit>(fruit, {{"apple", Fruit::kApple}, {"pear", Fruit::kPear}});

@@ -77,6 +77,15 @@ TEST(Options, CommandLineForms) {
   EXPECT_FALSE(example.options.given("shuffle"));
 }
 
+TEST(Options, GivenIsNotChanged) {
+  Example example;
+  example.parse({"--max-steps", "7", "--rate", "0.5"});  // 0.5 is the default
+  EXPECT_TRUE(example.options.changed("max-steps"));
+  EXPECT_TRUE(example.options.given("rate"));
+  EXPECT_FALSE(example.options.changed("rate"));
+  EXPECT_FALSE(example.options.changed("json"));
+}
+
 TEST(Options, FlagsCanBeSwitchedOff) {
   Example example;
   example.parse({"--no-shuffle", "--json=false", "--no-color"});

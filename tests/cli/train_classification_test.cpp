@@ -101,6 +101,30 @@ TEST_F(TrainClassification, GoesOnAsIfItHadNotStopped) {
             read_file(path("unbroken/checkpoints/step-000030/model.safetensors")));
 }
 
+TEST_F(TrainClassification, FindsTheBatchThatFits) {
+  const auto trained = run_heed(
+      training("model", {"--max-steps", "3", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB"}));
+  ASSERT_EQ(trained.exit_code, 0) << trained.error;
+  EXPECT_THAT(trained.error, HasSubstr("which holds a whole epoch: a step takes"));
+  const Json options = read_json(path("model/training.json"));
+  EXPECT_GE(options["batch-size"], 240);
+  const auto resumed = run_heed(training(
+      "model", {"--max-steps", "5", "--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB", "--resume"}));
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
+  Json without = options;
+  without.erase("batch-size");
+  write_json(path("model/training.json"), without);
+  const auto damaged = run_heed(training("model", {"--max-steps", "6", "--memory-limit", "1GB", "--resume"}));
+  EXPECT_EQ(damaged.exit_code, 3);  // FormatError
+  EXPECT_THAT(damaged.error, HasSubstr("training.json does not say the batch-size"));
+  const auto both = run_heed(training("both", {"--memory-limit", "1GB", "--batch-size", "8"}));
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.error, HasSubstr("--memory-limit chooses --batch-size: give one of them"));
+  const auto little = run_heed(training("little", {"--memory-limit", "1MB"}));
+  EXPECT_NE(little.exit_code, 0);
+  EXPECT_THAT(little.error, HasSubstr("--memory-limit: a training step on the smallest batch takes more than 0 MiB"));
+}
+
 TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
   std::string several, numbers = "text,score\n";
   Random random(4);
@@ -115,9 +139,9 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
                "\n";
     numbers += fmt::format("\"{} , {}\",{}\n", a ? "apple" : "stone", b ? "bear" : "wall", a + 0.5 * b);
   }
-  const std::vector<std::string> small{"--layers",        "1",    "--d-model",    "32", "--dropout", "0",
-                                       "--learning-rate", "3e-3", "--vocab-size", "40", "--threads", "1",
-                                       "--max-epochs",    "40"};
+  const std::vector<std::string> small{"--layers",        "1",    "--d-model",    "32",  "--dropout", "0",
+                                       "--learning-rate", "3e-3", "--vocab-size", "40",  "--threads", "1",
+                                       "--max-epochs",    "40",   "--save-every", "1000"};
   const auto train = [&](const std::string& data, const std::string& output) {
     std::vector<std::string> arguments{"train", "classification", "--train", data, "--output", path(output)};
     arguments.insert(arguments.end(), small.begin(), small.end());

@@ -141,7 +141,7 @@ TEST_F(TrainImageClassification, FoldersOfImagesAndANewHead) {
   const auto finer = run_heed({"train", "image-classification", "--init", path("model"), "--train", path("t.csv"),
                                "--max-steps", "2", "--threads", "1", "--output", path("finer")});
   ASSERT_EQ(finer.exit_code, 0) << finer.error;
-  EXPECT_THAT(finer.error, HasSubstr("2 parameters of the head are new"));
+  EXPECT_THAT(finer.error, HasSubstr("new parameters: classifier.weight, classifier.bias"));
   EXPECT_EQ(read_json(folder_ / "finer/config.json")["id2label"].size(), 3u);
   const auto sized = run_heed({"train", "image-classification", "--init", path("model"), "--train", path("t.csv"),
                                "--image-size", "16", "--output", path("sized")});

@@ -106,6 +106,10 @@ TEST_F(TrainLanguageModelTest, EqualsTransformersAndNamesBadInput) {
   const Json expected = read_json(golden + "/losses.json")["cases"][0];
   const Json scores = parse_json(found.output, "output");
   EXPECT_NEAR(scores["loss"].get<double>(), expected["nll"].get<double>() / expected["tokens"].get<double>(), 1e-5);
+  std::ofstream(folder_ / "latin1.txt") << "caf\xe9 cr\xe8me";
+  const auto replaced = run_heed({"evaluate", "language-model", "--model", golden, "--data", path("latin1.txt")});
+  EXPECT_EQ(replaced.exit_code, 0) << replaced.error;
+  EXPECT_THAT(replaced.error, HasSubstr("latin1.txt: 2 parts that are not UTF-8 became U+FFFD"));
   std::ofstream(folder_ / "bad.jsonl") << "{\"text\": \"a\"}\n{\"txt\": \"b\"}\n";
   const auto bad = run_heed({"evaluate", "language-model", "--model", golden, "--data", path("bad.jsonl")});
   EXPECT_EQ(bad.exit_code, 4);

@@ -77,6 +77,15 @@ TEST(TrainSummarization, TrainsScoresBesideTheLeadAndSummarizes) {
   ASSERT_EQ(summary.exit_code, 0) << summary.error;
   EXPECT_EQ(summary.output, "about the boat\n");
 
+  // A printed configuration names the batch's default size, which is no choice against --memory-limit.
+  const auto printed = run_heed({"train", "summarization", "--init", path("model"), "--train", path("train.jsonl"),
+                                 "--max-steps", "1", "--output", path("fitted"), "--print-config"});
+  ASSERT_EQ(printed.exit_code, 0) << printed.error;
+  write_file_atomically(folder / "config.yaml", printed.output);
+  const auto fitted = run_heed({"train", "summarization", "--config", path("config.yaml"), "--memory-limit", "1GB"});
+  ASSERT_EQ(fitted.exit_code, 0) << fitted.error;
+  EXPECT_THAT(fitted.error, HasSubstr("--batch-tokens"));
+
   std::ofstream(folder / "bad.jsonl") << R"({"document": "a", "summary": "b"})"
                                       << "\n{\"document\": \"c\"}\n";
   const auto bad = run_heed({"evaluate", "summarization", "--model", path("model"), "--data", path("bad.jsonl")});

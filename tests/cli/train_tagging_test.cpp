@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "cli/run_program.h"
@@ -150,10 +151,22 @@ TEST_F(TrainTagging, AdaptersAreTrainedAndMerged) {
   EXPECT_NE(scores("merged")["loss"], scores("base")["loss"]);
   // The folder of adapters stands for the model.
   EXPECT_EQ(scores("tuned/adapter"), scores("merged"));
+  // What --print-config says of such a training asks for the same one.
+  auto printing = adapters;
+  printing.emplace_back("--print-config");
+  const std::string printed = file("printed.yaml", run_heed(printing).output);
+  const auto from_file = run_heed({"train", "tagging", "--config", printed, "--max-steps", "1", "--output", path("p")});
+  EXPECT_EQ(from_file.exit_code, 0) << from_file.error;
   std::filesystem::rename(path("base"), path("moved"));
   const auto lost = run_heed({"evaluate", "tagging", "--model", path("tuned/adapter"), "--data", path("valid")});
   EXPECT_EQ(lost.exit_code, 3);
   EXPECT_THAT(lost.error, HasSubstr("which is no folder here"));
+  auto idle = adapters;
+  std::ranges::replace(idle, std::string("--lora-rank"), std::string("--patience"));
+  idle.back() = path("idle");
+  const auto no_rank = run_heed(idle);
+  EXPECT_EQ(no_rank.exit_code, 2);
+  EXPECT_THAT(no_rank.error, HasSubstr("--lora-alpha is for adapters, which --lora-rank asks for"));
   const auto without = run_heed(training("without", {"--lora-rank", "4"}));
   EXPECT_EQ(without.exit_code, 2);
   EXPECT_THAT(without.error, HasSubstr("--lora-rank is for a model that --init names"));
@@ -176,6 +189,15 @@ TEST_F(TrainTagging, NamesWhatIsWrong) {
                                  file("unknown", "Ann I-PER\nruns O\n\nRome I-CITY\n")});
   EXPECT_EQ(unknown.exit_code, 4);
   EXPECT_THAT(unknown.error, HasSubstr("unknown:4: the tag \"B-CITY\" of \"Rome\" is none of the model's"));
+  // What would do nothing is refused, too.
+  const auto idle = [&](std::vector<std::string> more) {
+    const auto result = run_heed(training("idle", std::move(more)));
+    EXPECT_EQ(result.exit_code, 2);
+    return result.error;
+  };
+  EXPECT_THAT(idle({"--tokenizer", path("model")}), HasSubstr("--vocab-size is for a tokenizer to train"));
+  EXPECT_THAT(idle({"--tokenizer", "byte-bpe", "--vocab-size", "300"}), HasSubstr("--lowercase is for word pieces"));
+  EXPECT_THAT(idle({"--valid-fraction", "0.1"}), HasSubstr("--valid or --valid-fraction, not both"));
   const auto frozen = run_heed(training("frozen", {"--freeze", "1"}));
   EXPECT_EQ(frozen.exit_code, 2);
   EXPECT_THAT(frozen.error, HasSubstr("--init"));

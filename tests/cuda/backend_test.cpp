@@ -3,6 +3,7 @@
 //
 // What operations call is covered by all their cases too (tests/ops/op_case.h with HEED_TEST_DEVICE=cuda); here stand
 // the kernels by themselves, with what no operation asks of them: windows, accumulation, batches of other sizes.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -19,6 +20,8 @@
 
 namespace heed {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr Device kGpu{DeviceType::kCuda, 0};
 
@@ -69,6 +72,10 @@ TEST_F(GpuBackend, MemoryIsCountedAndComesBack) {
     EXPECT_LE(gpu().bytes_in_use(), before + 4500000);
   }
   EXPECT_EQ(gpu().bytes_in_use(), before);
+  gpu().release_unused();
+  EXPECT_EQ(gpu().bytes_in_use(), before);
+  const std::vector<float> values{1, 2, 3};
+  EXPECT_EQ(Tensor::from(values, {3}, kGpu).to_vector<float>(), values);
 }
 
 TEST_F(GpuBackend, TooMuchMemoryIsAMessage) {
@@ -76,7 +83,8 @@ TEST_F(GpuBackend, TooMuchMemoryIsAMessage) {
     const Tensor x = Tensor::empty({int64_t{1} << 42}, DType::kF32, kGpu);
     FAIL() << "16 TiB were had";
   } catch (const MemoryError& error) {
-    EXPECT_NE(std::string(error.what()).find("out of GPU memory"), std::string::npos) << error.what();
+    EXPECT_THAT(error.what(), HasSubstr("out of GPU memory: 16384.00 GiB were wanted"));
+    EXPECT_THAT(error.what(), HasSubstr(" are free; in use are "));
   }
 }
 
@@ -164,72 +172,116 @@ TEST_F(GpuBackend, ProductsOfWindows) {
 constexpr Activation kActivations[] = {Activation::kNone,     Activation::kRelu, Activation::kGelu,
                                        Activation::kGeluTanh, Activation::kSilu, Activation::kTanh};
 
+constexpr DType kProductTypes[] = {DType::kF32, DType::kBF16};
+
+TEST_F(GpuBackend, ProductsWithAPreparedFactor) {
+  for (const auto& [m, n, k] : kSizes)
+    for (const DType dtype : kProductTypes)
+      for (const bool ta : {false, true})
+        for (const bool tb : {false, true})
+          for (const bool accumulate : {false, true}) {
+            const Both a(ta ? Shape{k, m} : Shape{m, k}, 1), b(tb ? Shape{n, k} : Shape{k, n}, 2), c({m, n}, 3);
+            const auto run = [&](Backend& on, const Tensor Both::*t) {
+              const auto factor = on.pack_factor((b.*t).view(), tb, dtype, m);
+              EXPECT_EQ(factor->in_features(), k);
+              EXPECT_EQ(factor->out_features(), n);
+              on.gemm_factor((a.*t).view(), ta, *factor, accumulate, (c.*t).view());
+            };
+            run(cpu(), &Both::cpu);
+            run(gpu(), &Both::gpu);
+            expect_close(c, 5e-5, fmt::format("{} {} x {} x {}, {}{}{}", name_of(dtype), m, n, k, ta, tb, accumulate));
+          }
+}
+
 TEST_F(GpuBackend, LinearWithBiasActivationAndDropout) {
   for (const auto& [m, n, k] : kSizes)
-    for (const Activation act : kActivations)
-      for (const float rate : {0.0f, 0.3f})
-        for (const bool transposed : {false, true}) {
-          const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), bias({n}, 3), y({m, n}, 4);
-          const Dropout dropout{rate, 7, 3, nullptr, nullptr};
-          cpu().linear(x.cpu.view(), w.cpu.view(), transposed, bias.cpu.view(), act, dropout, y.cpu.view());
-          gpu().linear(x.gpu.view(), w.gpu.view(), transposed, bias.gpu.view(), act, dropout, y.gpu.view());
-          expect_close(y, 2e-5, fmt::format("linear {} x {} x {}, activation {}", m, n, k, static_cast<int>(act)));
-        }
+    for (const DType dtype : kProductTypes)
+      for (const Activation act : kActivations)
+        for (const float rate : {0.0f, 0.3f})
+          for (const bool transposed : {false, true}) {
+            const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), bias({n}, 3), y({m, n}, 4);
+            const Dropout dropout{rate, 7, 3, nullptr, nullptr};
+            const auto run = [&](Backend& on, const Tensor Both::*t) {
+              on.linear((x.*t).view(), *on.pack_factor((w.*t).view(), !transposed, dtype, m),
+                        transposed ? TensorView() : (bias.*t).view(), act, dropout, (y.*t).view());
+            };
+            run(cpu(), &Both::cpu);
+            run(gpu(), &Both::gpu);
+            expect_close(y, 5e-5, fmt::format("linear {} x {} x {}, activation {}", m, n, k, static_cast<int>(act)));
+          }
+}
+
+TEST_F(GpuBackend, LinearOverNothingIsTheBias) {
+  const Both x({3, 0}, 1), w({5, 0}, 2), bias({5}, 3), y({3, 5}, 4);
+  for (const DType dtype : kProductTypes) {
+    const auto run = [&](Backend& on, const Tensor Both::*t) {
+      on.linear((x.*t).view(), *on.pack_factor((w.*t).view(), true, dtype, 3), (bias.*t).view(), Activation::kRelu, {},
+                (y.*t).view());
+    };
+    run(cpu(), &Both::cpu);
+    run(gpu(), &Both::gpu);
+    expect_close(y, 0, "bias");
+  }
 }
 
 TEST_F(GpuBackend, LinearBackward) {
   for (const auto& [m, n, k] : kSizes)
-    for (const Activation act : {Activation::kNone, Activation::kRelu})
-      for (const float rate : {0.0f, 0.3f})
-        for (const bool transposed : {false, true})
-          for (const bool accumulate : {false, true}) {
-            const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), y({m, n}, 4), dy({m, n}, 5);
-            const Both dx({m, k}, 6), dw(w.cpu.shape(), 7), db({n}, 8);
-            const Dropout dropout{rate, 7, 3, nullptr, nullptr};
-            cpu().linear_backward(x.cpu.view(), w.cpu.view(), transposed, act, dropout, y.cpu.view(), dy.cpu.view(),
-                                  accumulate, dx.cpu.view(), accumulate, dw.cpu.view(), accumulate, db.cpu.view());
-            gpu().linear_backward(x.gpu.view(), w.gpu.view(), transposed, act, dropout, y.gpu.view(), dy.gpu.view(),
-                                  accumulate, dx.gpu.view(), accumulate, dw.gpu.view(), accumulate, db.gpu.view());
-            const std::string what = fmt::format("{} x {} x {}", m, n, k);
-            expect_close(dx, 5e-5, "dx " + what);
-            expect_close(dw, 5e-5, "dw " + what);
-            expect_close(db, 5e-5, "dbias " + what);
-          }
+    for (const DType dtype : kProductTypes)
+      for (const Activation act : {Activation::kNone, Activation::kRelu})
+        for (const float rate : {0.0f, 0.3f})
+          for (const bool transposed : {false, true})
+            for (const bool accumulate : {false, true}) {
+              const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), y({m, n}, 4), dy({m, n}, 5);
+              const Both dx({m, k}, 6), dw(w.cpu.shape(), 7), db({n}, 8);
+              const Dropout dropout{rate, 7, 3, nullptr, nullptr};
+              const auto run = [&](Backend& on, const Tensor Both::*t) {
+                on.linear_backward((x.*t).view(), (w.*t).view(), transposed, dtype, act, dropout, (y.*t).view(),
+                                   (dy.*t).view(), accumulate, (dx.*t).view(), !accumulate, (dw.*t).view(), accumulate,
+                                   (db.*t).view());
+              };
+              run(cpu(), &Both::cpu);
+              run(gpu(), &Both::gpu);
+              const std::string what = fmt::format("{} {} x {} x {}", name_of(dtype), m, n, k);
+              expect_close(dx, 1e-4, "dx " + what);
+              expect_close(dw, 1e-4, "dw " + what);
+              expect_close(db, 5e-5, "dbias " + what);
+            }
 }
 
-TEST_F(GpuBackend, ProductsInBf16) {
-  for (const auto& [m, n, k] : kSizes)
-    for (const bool ta : {false, true})
-      for (const bool tb : {false, true}) {
-        const Both a(ta ? Shape{k, m} : Shape{m, k}, 1), b(tb ? Shape{n, k} : Shape{k, n}, 2), c({m, n}, 3);
-        cpu().gemm_bf16(a.cpu.view(), ta, *cpu().pack_bf16(b.cpu.view(), tb), ta, c.cpu.view());
-        gpu().gemm_bf16(a.gpu.view(), ta, *gpu().pack_bf16(b.gpu.view(), tb), ta, c.gpu.view());
-        expect_close(c, 5e-5, fmt::format("bf16 {} x {} x {}", m, n, k));
+// Weights that lie in bf16 are what their numbers are in f32.
+TEST_F(GpuBackend, WeightsInBf16) {
+  constexpr int64_t kRows = 9, kIn = 21, kOut = 13;
+  const Tensor narrow = Tensor::empty({kOut, kIn}, DType::kBF16), wide = Tensor::empty({kOut, kIn});
+  cpu().copy(numbers({kOut, kIn}, 1).view(), narrow.view());
+  cpu().copy(narrow.view(), wide.view());
+  const Tensor narrow_gpu = narrow.to(kGpu);
+  const Both x({kRows, kIn}, 2), turned_x({kRows, kOut}, 3), y({kRows, kOut}, 4), turned_y({kRows, kIn}, 5);
+  const auto run = [&](Backend& on, const Tensor& w, const Tensor Both::*t, bool prepared) {
+    const auto one_way = [&](const Tensor& in, bool transposed, const Tensor& out) {
+      if (prepared) {
+        const auto factor = on.pack_factor(w.view(), !transposed, DType::kF32, kRows);
+        return on.linear(in.view(), *factor, {}, Activation::kNone, {}, out.view());
       }
-}
-
-TEST_F(GpuBackend, LinearInBf16AndItsBackward) {
-  for (const auto& [m, n, k] : kSizes)
-    for (const Activation act : {Activation::kNone, Activation::kRelu})
-      for (const bool transposed : {false, true}) {
-        const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), bias({n}, 3), y({m, n}, 4),
-            dy({m, n}, 5);
-        const Both dx({m, k}, 6), dw(w.cpu.shape(), 7), db({n}, 8);
-        const Dropout dropout{0.2f, 7, 3, nullptr, nullptr};
-        const auto run = [&](Backend& on, const Tensor Both::*t) {
-          on.linear_bf16((x.*t).view(), *on.pack_bf16((w.*t).view(), !transposed), (bias.*t).view(), act, dropout,
-                         (y.*t).view());
-          on.linear_backward_bf16((x.*t).view(), (w.*t).view(), transposed, act, dropout, (y.*t).view(), (dy.*t).view(),
-                                  true, (dx.*t).view(), false, (dw.*t).view(), true, (db.*t).view());
-        };
-        run(cpu(), &Both::cpu);
-        run(gpu(), &Both::gpu);
-        const std::string what = fmt::format("{} x {} x {}", m, n, k);
-        expect_close(y, 5e-5, "y " + what);
-        expect_close(dx, 1e-4, "dx " + what);
-        expect_close(dw, 1e-4, "dw " + what);
-        expect_close(db, 5e-5, "dbias " + what);
-      }
+      on.linear_packed(in.view(), *on.pack(w.view(), transposed), {}, Activation::kNone, out.view());
+    };
+    one_way(x.*t, false, y.*t);
+    one_way(turned_x.*t, true, turned_y.*t);
+  };
+  for (const bool prepared : {false, true}) {
+    run(cpu(), wide, &Both::cpu, prepared);
+    run(gpu(), narrow_gpu, &Both::gpu, prepared);
+    expect_close(y, 2e-5, "y");
+    expect_close(turned_y, 2e-5, "turned y");
+  }
+  const Tensor ids = Tensor::from(std::vector<int32_t>{3, 12, 0}, {3}),
+               places = Tensor::from(std::vector{2, 1, 5}, {3});
+  const Both e({3, kIn}, 6);
+  cpu().embedding(ids.view(), wide.view(), 3, places.view(), wide.view(), {}, e.cpu.view());
+  gpu().embedding(ids.to(kGpu).view(), narrow_gpu.view(), 3, places.to(kGpu).view(), narrow_gpu.view(), {},
+                  e.gpu.view());
+  expect_close(e, 1e-6, "embedding");
+  const Tensor half = Tensor::zeros({kOut, kIn}, DType::kF16, kGpu);
+  EXPECT_THROW(gpu().embedding(ids.to(kGpu).view(), half.view(), 1, {}, {}, {}, e.gpu.view()), DTypeError);
 }
 
 TEST_F(GpuBackend, PackedProductsMatchAndDoNotDependOnTheBatch) {

@@ -101,6 +101,11 @@ TEST_F(DeviceOption, SaysWhatIsMissing) {
   EXPECT_THAT(listed.output, HasSubstr("no GPU"));
   EXPECT_EQ(run_heed({"translate", "--model", "m", "--device", "gpu"}).exit_code, 2);
   EXPECT_THAT(run_emulated({"translate", "--model", "m", "--device", "cuda:3"}).error, HasSubstr("there is no GPU 3"));
+  const auto limited = run_emulated({"train", "translation", "--source", folder_ / "train.en", "--target",
+                                     folder_ / "train.de", "--output", folder_ / "limited", "--max-steps", "1",
+                                     "--vocab-size", "80", "--memory-limit", "1GB", "--device", "cuda"});
+  EXPECT_EQ(limited.exit_code, 2) << limited.error;
+  EXPECT_THAT(limited.error, HasSubstr("--memory-limit measures the process and not a GPU"));
   EXPECT_THAT(run_emulated({"info", "--devices"}).output, HasSubstr("cuda:0"));
   EXPECT_EQ(run_heed({"info"}).exit_code, 2);
 }

@@ -50,7 +50,7 @@ TEST(BatchPlan, HoldsEveryRowOnceWithinTheBudget) {
       for (const bool count_source : {false, true})
         for (const uint32_t max_rows : {0, 1, 10})
           for (const double growth : {0.0, 1.0, 1.1, 4.0}) {
-            const BatchOptions options{3, max_tokens, count_source, max_rows, growth};
+            const BatchOptions options{3, max_tokens, count_source, max_rows, true, growth};
             std::vector<int> seen(rows, 0);
             for (const auto& batch : plan_rows(lengths, options)) {
               uint64_t tokens = 0;

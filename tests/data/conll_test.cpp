@@ -86,6 +86,7 @@ TEST(Conll, JsonLines) {
   EXPECT_THAT(reason("{\"tokens\": \"a\", \"tags\": []}"),
               HasSubstr("t.jsonl:1: \"tokens\": expected a list of strings, got a string"));
   EXPECT_THAT(reason("{\"tokens\": [\"a\"], \"tags\": [3]}"), HasSubstr("but item 1 is a number"));
+  EXPECT_THAT(reason("{\"tokens\": [\"a\"], \"tags\": [\"\"]}"), HasSubstr("t.jsonl:1: a tag is empty"));
   EXPECT_THAT(reason("{\"tokens\": [\"a\"], \"tags\": [\"O\"]}\n{"), HasSubstr("t.jsonl:2: not valid JSON"));
   EXPECT_THAT(reason("{\"tokens\": [], \"tags\": []}"), EndsWith("t.jsonl: holds no sentence"));
 }
@@ -117,6 +118,17 @@ TEST(TagScheme, BecomesBio) {
   plain.sentences.push_back({{"a", "b"}, {"B-A", "NN"}, 1});
   EXPECT_EQ(convert_to_bio(plain), TagScheme::kPlain);
   EXPECT_EQ(plain.sentences[0].tags, (Tags{"B-A", "NN"}));
+}
+
+// One slip of the pen must not make entities words of no scheme.
+TEST(TagScheme, ATagThatIsNoEntitysIsNamed) {
+  TaggedText text = read("a O\nb I-PER\n\nc PER\n");
+  EXPECT_THAT(message_of([&] { convert_to_bio(text); }),
+              HasSubstr("t.conll:4: the tag \"PER\" is neither O nor a type behind B-, I-, E- or S-"));
+  text = read("a O\nb I-\nc B-PER\n");
+  EXPECT_THAT(message_of([&] { convert_to_bio(text); }), HasSubstr("t.conll:2: the tag \"I-\""));
+  text = read("a NN\nb O\n");
+  EXPECT_EQ(convert_to_bio(text), TagScheme::kPlain);
 }
 
 struct Counts {

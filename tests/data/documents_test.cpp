@@ -51,6 +51,28 @@ TEST(Documents, ALineMayBeOne) {
   EXPECT_EQ(read.empty, 2u);
 }
 
+TEST(Documents, WhatIsReplacedIsCounted) {
+  const testing::TemporaryFolder folder;
+  const std::vector<std::filesystem::path> files{put(folder, "a.txt",
+                                                     "a\xff\n\xfe"
+                                                     "b\n"),
+                                                 put(folder, "b.txt", std::string_view("c\0d\n", 4)),
+                                                 put(folder, "c.txt", "e")};
+  for (const DocumentsPer per : {DocumentsPer::kFile, DocumentsPer::kLine}) {
+    DocumentReader reader(files, {.per = per});
+    for (std::string text; reader.next(text);) continue;
+    EXPECT_EQ(reader.replaced(), 3u);
+  }
+}
+
+TEST(Documents, NoMoreAreReadThanAskedFor) {
+  const testing::TemporaryFolder folder;
+  const std::vector<std::filesystem::path> files{put(folder, "a.txt", "one\n\ntwo\n"), put(folder, "b.txt", "three\n")};
+  EXPECT_THAT(read_all(files, {.per = DocumentsPer::kLine, .most = 3}).texts, ElementsAre("one", "two", "three"));
+  EXPECT_THAT(read_all(files, {.per = DocumentsPer::kLine, .most = 2}).texts, ElementsAre("one", "two"));
+  EXPECT_THAT(read_all(files, {.most = 1}).texts, ElementsAre("one\n\ntwo\n"));
+}
+
 TEST(Documents, JsonLines) {
   const testing::TemporaryFolder folder;
   const std::string file =

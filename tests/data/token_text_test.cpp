@@ -17,9 +17,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Bytes, between a 1 and a 2 as BERT has [CLS] and [SEP]; refuses '!'.
+// Bytes, between a 1 and a 2 as BERT has [CLS] and [SEP]; refuses '!', and may leave nothing of spaces.
 class FramedBytes final : public text::Tokenizer {
  public:
+  explicit FramedBytes(bool keeps_spaces = true) : keeps_spaces_(keeps_spaces) {}
   text::TokenizedText tokenize(std::string_view text, bool special) const override {
     ++calls;
     check<DataError>(text.find('!') == std::string_view::npos, "a \"!\" has no token");
@@ -29,7 +30,8 @@ class FramedBytes final : public text::Tokenizer {
       result.texts.push_back(which);
     };
     if (special) add(1, -1);
-    for (const char c : text) add(static_cast<unsigned char>(c), 0);
+    for (const char c : text)
+      if (c != ' ' || keeps_spaces_) add(static_cast<unsigned char>(c), 0);
     if (special) add(2, -1);
     return result;
   }
@@ -43,6 +45,9 @@ class FramedBytes final : public text::Tokenizer {
   int32_t pad_id() const override { return -1; }
   int32_t unk_id() const override { return -1; }
   mutable std::atomic<int> calls = 0;
+
+ private:
+  bool keeps_spaces_;
 };
 
 class TokenTextTest : public ::testing::Test {
@@ -77,6 +82,18 @@ TEST_F(TokenTextTest, EndTokensStandBetweenDocuments) {
   EXPECT_EQ(ids(encode_text(TextSource({folder_ / "a.txt"}), tokenizer, {})), bytes("ab\nc\n"));
 }
 
+TEST_F(TokenTextTest, DocumentMarksAreNoTokens) {
+  const TextSource text({write("a.txt", std::string("a\x02"
+                                                    "b\nc\n"))},
+                        {.per = DocumentsPer::kLine});
+  const FramedBytes tokenizer;
+  TokenTextOptions options{.begin_token = false, .document_marks = true};
+  EXPECT_EQ(document_mark(tokenizer, options), 256);
+  EXPECT_THAT(ids(encode_text(text, tokenizer, options)), ElementsAre('a', 2, 'b', 256, 'c'));
+  options.word_marks = true;
+  EXPECT_EQ(document_mark(tokenizer, options), 512);
+}
+
 TEST_F(TokenTextTest, WhatATokenizerPutsAroundATextStandsAroundEach) {
   const TextSource text({write("a.txt", "ab\nc\n")}, {.per = DocumentsPer::kLine});
   const FramedBytes tokenizer;
@@ -103,13 +120,21 @@ TEST_F(TokenTextTest, LongDocumentsAreEncodedInPartsWithTheSameResult) {
   }
 }
 
+TEST_F(TokenTextTest, ADocumentWhoseFirstPartHasNoTokensIsADocumentAllTheSame) {
+  const TextSource text({write("a.txt", "ab"), write("b.txt", std::string(3 << 19, ' ') + "cd")});
+  EXPECT_THAT(ids(encode_text(text, FramedBytes(false), {.begin_token = false})), ElementsAre('a', 'b', 2, 'c', 'd'));
+}
+
 TEST_F(TokenTextTest, ATextThatTheTokenizerRefusesIsNamed) {
-  const TextSource text({write("a.txt", "ab\nno!\n")}, {.per = DocumentsPer::kLine});
-  try {
-    encode_text(text, FramedBytes(), {});
-    FAIL() << "no error";
-  } catch (const DataError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("a.txt:2: a \"!\" has no token"));
+  const TextSource text({write("a.txt", "ab\nno!\nso!\n")}, {.per = DocumentsPer::kLine});
+  for (const int threads : {1, 3}) {
+    set_thread_count(threads);
+    try {
+      encode_text(text, FramedBytes(), {});
+      FAIL() << "no error";
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("a.txt:2: a \"!\" has no token"));
+    }
   }
 }
 

@@ -174,7 +174,8 @@ TEST(Lora, EveryTargetAndOptionCounts) {
 TEST(Lora, RefusesWhatItDoesNotKnow) {
   const testing::TemporaryFolder folder;
   const auto reason = [&](const std::function<void(Json&)>& change, const std::string& base = "bert_several_labels") {
-    fs::copy(adapter_folder("bert_several_labels"), folder.path(), fs::copy_options::overwrite_existing);
+    fs::copy(adapter_folder("bert_several_labels"), folder.path(),
+             fs::copy_options::overwrite_existing | fs::copy_options::recursive);
     Json config = read_json(folder / "adapter_config.json");
     change(config);
     write_json(folder / "adapter_config.json", config);

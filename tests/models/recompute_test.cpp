@@ -2,6 +2,8 @@
 // less is held between forward and backward.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <numeric>
 
 #include "heed/autograd/autograd.h"
@@ -52,7 +54,8 @@ class Recompute : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Recompute, GivesTheSameGradientsFromLessMemory) {
   NewModel m;
-  m.head = Head::kSequenceClassification;
+  const auto writers = families_of(Kind::kSeq2Seq);  // stay so
+  if (std::ranges::find(writers, GetParam()) == writers.end()) m.head = Head::kSequenceClassification;
   m.labels = {"a", "b", "c"};
   m.layers = 16;
   m.d_model = 32;

@@ -19,10 +19,11 @@ using testing::kGradientBound;
 using testing::kOutputBound;
 
 constexpr const char* kShared[] = {"bert_classify", "bert_mlm", "bert_qa", "bert_tag", "distilbert", "roberta_mlm"};
-constexpr const char* kOwn[] = {"bert_base_pooler",          "bert_legacy_names",  "bert_mlm_untied", "bert_regression",
-                                "bert_several_labels",       "distilbert_answer",  "distilbert_base", "distilbert_mlm",
-                                "distilbert_several_labels", "distilbert_tag",     "roberta_answer",  "roberta_base",
-                                "roberta_classify",          "roberta_regression", "roberta_tag"};
+constexpr const char* kOwn[] = {
+    "bert_base_pooler", "bert_legacy_names",         "bert_mlm_untied",    "bert_no_pooler",
+    "bert_regression",  "bert_several_labels",       "distilbert_answer",  "distilbert_base",
+    "distilbert_mlm",   "distilbert_several_labels", "distilbert_tag",     "roberta_answer",
+    "roberta_base",     "roberta_classify",          "roberta_regression", "roberta_tag"};
 
 std::vector<std::filesystem::path> folders() {
   std::vector<std::filesystem::path> result;

@@ -2,6 +2,7 @@
 #include "heed/base/files.h"
 #include "heed/io/model_folder.h"
 #include "heed/models/registry.h"
+#include "heed/models/save.h"
 #include "models/golden.h"
 #include "shared_files.h"
 
@@ -9,6 +10,7 @@ namespace heed {
 namespace {
 
 using models::EncoderModel;
+using models::Head;
 
 std::filesystem::path golden(const std::string& name) { return testing::source_path("tests/golden/models") / name; }
 
@@ -73,6 +75,47 @@ TEST(TextEncoder, ThePrefixMayBeThereOrNot) {
     batch.ids.append(std::vector<int32_t>{5, 6, 7});
     EXPECT_EQ(model->hidden(batch, {}).to_vector<float>(), expected->hidden(batch, {}).to_vector<float>());
   }
+}
+
+// A base model that was saved without its pooler has none, is written back without, and takes a new head.
+TEST(TextEncoder, ThePoolerMayBeMissing) {
+  for (const std::string family : {"bert", "roberta"}) {
+    const auto from = io::ModelFolder::open(golden(family == "bert" ? "bert_base_pooler" : "roberta_base"));
+    const auto whole = models::load_as<EncoderModel>(from);
+    testing::TemporaryFolder folder;
+    std::vector<io::NamedView> tensors;
+    for (const std::string& name : from.names())
+      if (!name.starts_with("pooler.")) tensors.push_back({name, from.view(name)});
+    std::filesystem::create_directory(folder / "without");
+    io::write_safetensors(folder / "without" / "model.safetensors", tensors);
+    write_json(folder / "without" / "config.json", from.config());
+    const auto without = io::ModelFolder::open(folder / "without");
+    const auto model = models::load_as<EncoderModel>(without);
+    models::TextBatch batch;
+    batch.ids.append(std::vector<int32_t>{5, 6, 7});
+    const Tensor hidden = model->hidden(batch, {});
+    EXPECT_EQ(hidden.to_vector<float>(), whole->hidden(batch, {}).to_vector<float>());
+    EXPECT_TRUE(whole->pooled(hidden, batch).defined());
+    EXPECT_FALSE(model->pooled(hidden, batch).defined());
+    io::write_model_folder(folder / "back", models::content_of(*model, &without));
+    const auto back = io::ModelFolder::open(folder / "back");
+    EXPECT_EQ(back.names(), without.names());
+    EXPECT_EQ(back.config(), without.config());
+    models::NewModel wanted;
+    wanted.head = Head::kSequenceClassification;
+    wanted.labels = {"no", "yes"};
+    const auto made = models::load_with_head(without, wanted, 3);
+    EXPECT_EQ(made.fresh.size(), 4u) << family;  // a dense layer (BERT's pooler) and the classifier
+  }
+  // Half a pooler is a damaged folder.
+  const auto from = io::ModelFolder::open(golden("roberta_base"));
+  testing::TemporaryFolder folder;
+  std::vector<io::NamedView> tensors;
+  for (const std::string& name : from.names())
+    if (name != "pooler.dense.bias") tensors.push_back({name, from.view(name)});
+  io::write_safetensors(folder / "model.safetensors", tensors);
+  write_json(folder / "config.json", from.config());
+  EXPECT_THROW(models::load_model(io::ModelFolder::open(folder.path())), FormatError);
 }
 
 TEST(TextEncoder, BatchesThatDoNotFit) {

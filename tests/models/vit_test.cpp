@@ -218,14 +218,30 @@ TEST(Vit, BaseModelHasAPoolerAndNoHead) {
 }
 
 TEST(Vit, BaseModelAsTransformers) {
-  const auto folder = testing::source_path("tests/golden/models/vit_base_pooler");
-  const auto model = models::load_as<ImageModel>(io::ModelFolder::open(folder));
-  const auto golden = io::SafeTensors::open(folder / "golden.safetensors");
-  const NoGrad off;
-  const Tensor hidden = model->hidden(copy_of(golden.view("in.pixel_values")), {});
-  const TensorView expected = golden.view("out.last_hidden_state");
-  testing::expect_same(hidden.reshape(expected.shape).view(), expected, testing::kOutputBound, "hidden");
-  testing::expect_same(model->pooled(hidden).view(), golden.view("out.pooler_output"), testing::kOutputBound, "pooled");
+  for (const char* name : {"vit_base_pooler", "vit_no_pooler"}) {
+    const auto folder = testing::source_path("tests/golden/models") / name;
+    const auto model = models::load_as<ImageModel>(io::ModelFolder::open(folder));
+    const auto golden = io::SafeTensors::open(folder / "golden.safetensors");
+    const NoGrad off;
+    const Tensor hidden = model->hidden(copy_of(golden.view("in.pixel_values")), {});
+    const TensorView expected = golden.view("out.last_hidden_state");
+    testing::expect_same(hidden.reshape(expected.shape).view(), expected, testing::kOutputBound, "hidden");
+    const Tensor pooled = model->pooled(hidden);
+    ASSERT_EQ(pooled.defined(), golden.contains("out.pooler_output")) << name;
+    if (pooled.defined())
+      testing::expect_same(pooled.view(), golden.view("out.pooler_output"), testing::kOutputBound, "pooled");
+  }
+}
+
+// A body without a pooler takes a classifier.
+TEST(Vit, AHeadOnABodyWithoutAPooler) {
+  models::NewModel wanted;
+  wanted.head = models::Head::kSequenceClassification;
+  wanted.labels = {"cat", "dog"};
+  wanted.image = {3, 8, 8};
+  const auto folder = io::ModelFolder::open(testing::source_path("tests/golden/models/vit_no_pooler"));
+  EXPECT_EQ(models::load_with_head(folder, wanted, 3).fresh,
+            (std::vector<std::string>{"classifier.weight", "classifier.bias"}));
 }
 
 TEST(Vit, RegressionIsTheMeanSquaredError) {

@@ -45,10 +45,10 @@ TEST(ParameterStore, MatricesAloneAreComputedInBf16) {
   const Tensor matrix = store.create({"w"}, {2, 4}), bias = store.create({"b"}, {4});
   store.flatten();
   store.compute_in(DType::kBF16);
-  EXPECT_TRUE(ops::Weight(matrix).in_bf16());
+  EXPECT_EQ(ops::Weight(matrix).product_dtype(), DType::kBF16);
   EXPECT_EQ(bias.body()->product, DType::kF32);
   store.compute_in(DType::kF32);
-  EXPECT_FALSE(ops::Weight(matrix).in_bf16());
+  EXPECT_EQ(ops::Weight(matrix).product_dtype(), DType::kF32);
   EXPECT_THROW(store.compute_in(DType::kF16), Error);
 }
 

@@ -40,8 +40,8 @@ Tensor identity(int64_t n) {
 Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& add_to = {}) {
   const Tensor left = transpose_a ? transposed(a) : a, right = transpose_b ? transposed(b) : b;
   const Tensor c = add_to.defined() ? add_to.clone() : Tensor::empty({a.dim(0), b.dim(1)});
-  const auto packed = backend().pack_bf16(right.view(), transpose_b);
-  backend().gemm_bf16(left.view(), transpose_a, *packed, add_to.defined(), c.view());
+  const auto factor = backend().pack_factor(right.view(), transpose_b, DType::kBF16, a.dim(0));
+  backend().gemm_factor(left.view(), transpose_a, *factor, add_to.defined(), c.view());
   return c;
 }
 
@@ -120,8 +120,8 @@ TEST_P(Bf16, NothingIsReadOrWrittenBesideTheMatrices) {
   const Tensor x = random_tensor({40, 34}, 1), w = random_tensor({34, 34}, 2);
   backend().copy(x.view(), wide.slice_columns(3, 34).view());
   const Tensor y = Tensor::full({40, 60}, 7);
-  const auto packed = backend().pack_bf16(w.view(), false);
-  backend().gemm_bf16(wide.slice_columns(3, 34).view(), false, *packed, false, y.slice_columns(3, 34).view());
+  const auto factor = backend().pack_factor(w.view(), false, DType::kBF16, 40);
+  backend().gemm_factor(wide.slice_columns(3, 34).view(), false, *factor, false, y.slice_columns(3, 34).view());
   EXPECT_EQ(y.slice_columns(3, 34).to_vector<float>(), product(x, false, w, false).to_vector<float>());
   for (int64_t r = 0; r < 40; ++r)
     for (int64_t c = 0; c < 60; ++c) {

@@ -26,7 +26,10 @@ std::vector<Tensor> result_and_gradients(const OpFunction& f, const std::vector<
   const Tensor y = f(inputs);
   std::vector<Tensor> results{y.clone()};
   backward(ops::sum(ops::multiply(y, random_tensor(y.shape(), 7).to(y.device()))));
-  for (const Tensor& x : inputs) results.push_back(x.grad().defined() ? x.grad().clone() : Tensor::zeros(x.shape()));
+  for (const Tensor& x : inputs) {
+    const Tensor none = Tensor::zeros(x.shape(), DType::kF32, x.device());
+    results.push_back(x.grad().defined() ? x.grad().clone() : none);
+  }
   return results;
 }
 

@@ -41,7 +41,7 @@ std::vector<std::vector<uint32_t>> epoch_of(const ExampleBatches& batches, uint6
     all.push_back(rows.rows);
     last = streamed.last_in_epoch;
   }
-  EXPECT_EQ(all.size(), batches.batches(epoch));
+  EXPECT_EQ(all.size(), batches.count(epoch));
   return all;
 }
 

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <set>
 
 #include "heed/base/error.h"
 #include "heed/base/files.h"
 #include "heed/base/random.h"
+#include "heed/train/trainer.h"
 #include "shared_files.h"
 
 namespace heed::tasks {
@@ -56,7 +58,7 @@ class ImageTraining : public ::testing::Test {
 
 // The first `count` batches of an epoch.
 std::vector<StreamedBatch> batches_of(const TrainingTask& task, uint64_t epoch, size_t count) {
-  const auto stream = task.stream({epoch, 0}, 1);
+  const auto stream = task.batches().stream({epoch, 0}, 1);
   std::vector<StreamedBatch> batches;
   while (batches.size() < count) batches.push_back(stream->next());
   return batches;
@@ -71,7 +73,7 @@ std::vector<float> pixels_in(const StreamedBatch& batch) { return images_in(batc
 TEST_F(ImageTraining, BatchesHoldNormalisedImages) {
   const ImageClassificationTraining task(options());
   EXPECT_THAT(task.report(), HasSubstr("60 images of 8 x 8 grey; 3 labels; 20 held out; augmentation: none"));
-  EXPECT_EQ(task.batches(0), 4u);
+  EXPECT_EQ(task.batches().count(0), 4u);
   const auto images = data::LabelledImages::read(folder_ / "train-images-idx3-ubyte");
   double sum = 0, squares = 0;
   for (const StreamedBatch& batch : batches_of(task, 0, 4)) {
@@ -181,10 +183,50 @@ TEST_F(ImageTraining, TheFolderClassifiesAndGoesOn) {
   EXPECT_EQ(logits_of(o), task.classifier().scores({task.classifier().pixels(image)}));
   o.label_names = {"a", "b", "c", "d"};
   EXPECT_EQ(logits_of(o)[0].size(), 4u);
+  // Numbers are another head's names if they are not as many.
+  ImageClassificationTraining four(o);
+  io::write_model_folder(folder_ / "four", four.content());
+  o.start.init = folder_ / "four";
+  o.label_names.clear();
+  EXPECT_EQ(logits_of(o)[0].size(), 3u);
   o.start.init.clear();
   o.start.resume = folder_ / "model";
   o.label_names = {"left", "middle", "right"};
   EXPECT_EQ(logits_of(o), task.classifier().scores({task.classifier().pixels(image)}));
+}
+
+TEST_F(ImageTraining, APartOfAModelOrAdaptersAreTrained) {
+  ImageClassificationTraining first(options());
+  io::write_model_folder(folder_ / "base", first.content());
+  const auto changed = [&](const Tuning& tuning, const std::string& output) {
+    ImageClassificationTrainingOptions o = options();
+    o.start.init = folder_ / "base";
+    o.start.tuning = tuning;
+    ImageClassificationTraining task(o);
+    EXPECT_NE(task.identity(), first.identity());
+    train::TrainOptions course;
+    course.output = folder_ / output;
+    course.max_steps = 3;
+    course.schedule.kind = optim::ScheduleKind::kConstant;
+    course.schedule.peak = 1e-3;
+    course.average = 0;
+    train::TrainObserver observer;
+    train::train(task, course, observer, [] { return false; });
+    std::set<std::string> names;
+    for (const auto& [name, tensor] : first.parameters().named())
+      for (const auto& [other, trained] : task.parameters().named())
+        if (name == other && tensor.to_vector<float>() != trained.to_vector<float>()) names.insert(name);
+    return names;
+  };
+  Tuning tuning;
+  tuning.rates.freeze_layers = 1;
+  EXPECT_THAT(changed(tuning, "frozen"),
+              ElementsAre("classifier.bias", "classifier.weight", "vit.layernorm.bias", "vit.layernorm.weight"));
+  tuning = {};
+  tuning.lora.rank = 2;
+  EXPECT_THAT(changed(tuning, "lora"), ElementsAre("classifier.bias", "classifier.weight"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "lora/adapter/adapter_model.safetensors"));
+  EXPECT_EQ(ImageClassifier::load(folder_ / "lora").model->parameters().count(), first.parameters().count());
 }
 
 TEST_F(ImageTraining, WhatDoesNotFitIsRefused) {
@@ -206,6 +248,7 @@ TEST_F(ImageTraining, WhatDoesNotFitIsRefused) {
               }),
               HasSubstr("its label is 2, but there are 2 classes: 0 to 1"));
   EXPECT_THAT(reason([](O& o) { o.valid.clear(), o.valid_fraction = 0.001; }), HasSubstr("leaves none"));
+  EXPECT_THAT(reason([](O& o) { o.valid_fraction = 0.1; }), HasSubstr("not both"));
   EXPECT_THAT(reason([&](O& o) {
                 const auto all = data::LabelledImages::read(o.train);
                 write_file_atomically(folder_ / "one.csv", "path,label\nx.png,a\ny.png,a\n");

@@ -114,12 +114,12 @@ TEST_F(LanguageModelTrainingTest, EveryBatchIsAPureFunctionOfItsPlaceAndAnEpochP
       static_cast<int64_t>(std::floor(0.9 * static_cast<double>(fs::file_size(folder_ / "text.txt")))) - 1;
   for (const uint64_t epoch : {0, 3}) {
     int64_t targets = 0;
-    const auto stream = task.stream({epoch, 0}, 2);
-    for (uint64_t k = 0; k < task.batches(epoch); ++k) {
+    const auto stream = task.batches().stream({epoch, 0}, 2);
+    for (uint64_t k = 0; k < task.batches().count(epoch); ++k) {
       const auto batch = stream->next();
       targets += batch.batch->targets();
       if (k % 11 != 5) continue;
-      const auto other = again.stream({epoch, k}, 1)->next();
+      const auto other = again.batches().stream({epoch, k}, 1)->next();
       EXPECT_EQ(task.loss(*batch.batch, {}, 1).loss_sum, again.loss(*other.batch, {}, 1).loss_sum);
       EXPECT_EQ(batch.batch->describe(), other.batch->describe());
     }
@@ -169,7 +169,7 @@ TEST_F(LanguageModelTrainingTest, TheCacheGivesTheSameTraining) {
   LanguageModelTraining again(o), plain(options());
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "cache"), fs::directory_iterator()), 2);
   const auto loss = [](LanguageModelTraining& task) {
-    return task.loss(*task.stream({1, 2}, 1)->next().batch, {}, 1).loss_sum;
+    return task.loss(*task.batches().stream({1, 2}, 1)->next().batch, {}, 1).loss_sum;
   };
   EXPECT_EQ(loss(cached), loss(plain));
   EXPECT_EQ(loss(again), loss(plain));

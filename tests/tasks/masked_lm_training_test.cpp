@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -110,7 +111,7 @@ TEST_F(MaskedLmTrainingTest, MasksAreDrawnAnewInEachEpochAndAreTheSameForAllWhoA
       o.whole_words = whole_words;
       MaskedLmTraining task(o), again(o);
       const auto batch = [](const MaskedLmTraining& t, uint64_t epoch, uint64_t k) {
-        auto made = t.stream({epoch, k}, 1)->next().batch;
+        auto made = t.batches().stream({epoch, k}, 1)->next().batch;
         const auto& b = static_cast<const EncoderBatch&>(*made);
         return std::tuple(b.texts.ids.ids, b.texts.ids.offsets, b.texts.examples, b.wanted.classes);
       };
@@ -132,8 +133,8 @@ TEST_F(MaskedLmTrainingTest, ExamplesHaveTheTokenizersFrameAndOnlyTextIsMasked) 
     return folder_ / "tokenizer";
   }());
   int64_t targets = 0, tokens = 0;
-  const auto stream = task.stream({0, 0}, 1);
-  for (uint64_t k = 0; k < task.batches(0); ++k) {
+  const auto stream = task.batches().stream({0, 0}, 1);
+  for (uint64_t k = 0; k < task.batches().count(0); ++k) {
     const auto streamed = stream->next();
     const auto& b = static_cast<const EncoderBatch&>(*streamed.batch);
     for (int i = 0; i < b.texts.ids.rows(); ++i) {
@@ -157,6 +158,28 @@ TEST_F(MaskedLmTrainingTest, ExamplesHaveTheTokenizersFrameAndOnlyTextIsMasked) 
     tokens += b.texts.ids.tokens();
   }
   EXPECT_NEAR(static_cast<double>(targets) / static_cast<double>(tokens), 0.15 * 14 / 16, 0.02);
+}
+
+TEST_F(MaskedLmTrainingTest, ADocumentIsOneExampleWhateverIsWrittenInIt) {
+  std::ofstream(folder_ / "marked.txt") << "one two [SEP] three four\nfive six [SEP] seven eight\n";
+  for (const bool whole_words : {false, true}) {
+    MaskedLmTrainingOptions o = options();
+    o.train = {folder_ / "marked.txt"};
+    o.valid.clear();
+    o.whole_words = whole_words;
+    MaskedLmTraining task(o);
+    EXPECT_THAT(task.report(), HasSubstr("2 examples"));
+    const auto streamed = task.batches().stream({0, 0}, 1)->next();
+    const auto& texts = static_cast<const EncoderBatch&>(*streamed.batch).texts.ids;
+    for (int i = 0; i < texts.rows(); ++i) EXPECT_EQ(std::ranges::count(texts.row(i), texts.row(i).back()), 2);
+  }
+}
+
+TEST_F(MaskedLmTrainingTest, OfTheTrainingTextAloneTheFirstDocumentsAreTaken) {
+  MaskedLmTrainingOptions o = options();
+  o.documents.most = 100;
+  const MaskedLmTraining task(o);
+  EXPECT_THAT(task.report(), ::testing::AllOf(HasSubstr("in 100 documents"), HasSubstr("in 40 documents) held out")));
 }
 
 TEST_F(MaskedLmTrainingTest, AResumedTrainingIsTheSameBitForBit) {

@@ -134,7 +134,7 @@ TEST_F(QuestionAnsweringTrainingTest, WindowsHoldTheAnswerOrPointToTheFirstToken
     run(made, course(folder_ / "m", 1));
     return QuestionAnswerer::load(folder_ / "m");
   }();
-  const auto stream = task.stream({0, 0}, 1);
+  const auto stream = task.batches().stream({0, 0}, 1);
   int with = 0, without = 0;
   for (bool last = false; !last;) {
     const StreamedBatch streamed = stream->next();
@@ -162,7 +162,7 @@ TEST_F(QuestionAnsweringTrainingTest, WindowsHoldTheAnswerOrPointToTheFirstToken
 TEST_F(QuestionAnsweringTrainingTest, EveryOptionHasAnEffect) {
   const auto first = [](const QuestionAnsweringTrainingOptions& o) {
     const QuestionAnsweringTraining task(o);
-    const auto streamed = task.stream({0, 0}, 1)->next();
+    const auto streamed = task.batches().stream({0, 0}, 1)->next();
     return std::pair{task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
   };
   const auto base = first(options());
@@ -198,6 +198,29 @@ TEST_F(QuestionAnsweringTrainingTest, GoesOnBitForBit) {
   steps.resume = true;
   run(second, steps);
   EXPECT_EQ(second.parameters().values().to_vector<float>(), whole.parameters().values().to_vector<float>());
+}
+
+TEST_F(QuestionAnsweringTrainingTest, NamesAQuestionThatLeavesNoRoom) {
+  const auto reason = [](const std::function<void()>& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  QuestionAnsweringTrainingOptions o = options();
+  QuestionAnsweringTraining task(o);
+  run(task, course(folder_ / "m", 1));
+  o.answers.most_tokens = 8;
+  EXPECT_THAT(reason([&] { const QuestionAnsweringTraining small(o); }),
+              ::testing::AllOf(HasSubstr("train.json: question q1: a question of "), HasSubstr("a window has 8")));
+  const data::SquadData data = read_questions(file("train.json"), 0);
+  EXPECT_THAT(reason([&] { answer_all(QuestionAnswerer::load(folder_ / "m"), data, o.answers); }),
+              HasSubstr("train.json: question q1: a question of "));
+  o = options();
+  o.valid_fraction = 0.5;
+  EXPECT_THAT(reason([&] { const QuestionAnsweringTraining both(o); }), HasSubstr("not both"));
 }
 
 TEST_F(QuestionAnsweringTrainingTest, CanBeStoppedInValidation) {

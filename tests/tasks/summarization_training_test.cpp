@@ -149,7 +149,7 @@ TEST_F(SummarizationTrainingTest, LongTextsAreCutAndKeepTheirEnd) {
   o.max_target_length = 2;
   const SummarizationTraining task(o);
   EXPECT_THAT(task.report(), HasSubstr("1000 texts cut; 24 held out"));
-  const auto batch = task.stream({0, 0}, 1)->next();
+  const auto batch = task.batches().stream({0, 0}, 1)->next();
   EXPECT_GT(batch.batch->targets(), 0);
   EXPECT_EQ(batch.batch->targets() % 2, 0);
 }

@@ -90,7 +90,7 @@ class TaggingTrainingTest : public ::testing::Test {
   // The batches of an epoch, all in one.
   static EncoderBatch whole_epoch(const TaggingTraining& task, uint64_t epoch) {
     EncoderBatch all;
-    const auto stream = task.stream({epoch, 0}, 2);
+    const auto stream = task.batches().stream({epoch, 0}, 2);
     for (bool last = false; !last;) {
       const StreamedBatch streamed = stream->next();
       const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
@@ -138,7 +138,7 @@ TEST_F(TaggingTrainingTest, LearnsToTagAndItsFolderTags) {
 
 TEST_F(TaggingTrainingTest, TheFirstTokenOfEachWordIsLearned) {
   const TaggingTraining task(options());
-  const auto streamed = task.stream({0, 0}, 1)->next();
+  const auto streamed = task.batches().stream({0, 0}, 1)->next();
   const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
   const int32_t cls = batch.texts.ids.ids[0];
   for (int i = 0; i < batch.texts.ids.rows(); ++i) {
@@ -247,7 +247,7 @@ TEST_F(TaggingTrainingTest, EveryWordGetsATagWhateverItsLength) {
 TEST_F(TaggingTrainingTest, EveryOptionHasAnEffect) {
   const auto first = [](const TaggingTrainingOptions& o) {
     const TaggingTraining task(o);
-    const auto streamed = task.stream({0, 0}, 1)->next();
+    const auto streamed = task.batches().stream({0, 0}, 1)->next();
     return std::pair{task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
   };
   const auto base = first(options());
@@ -295,7 +295,7 @@ TEST_F(TaggingTrainingTest, FineTunesPartOfAModel) {
   run(first, course(folder_ / "m", 20));
   TaggingTrainingOptions o = options();
   o.start.init = folder_ / "m";
-  o.start.tuning.freeze_layers = 1;
+  o.start.tuning.rates.freeze_layers = 1;
   TaggingTraining frozen(o);
   EXPECT_EQ(frozen.model().labels(), first.model().labels());
   run(frozen, course(folder_ / "frozen", 5));
@@ -319,10 +319,10 @@ TEST_F(TaggingTrainingTest, AdaptersLearnAndStandBesideTheMergedModel) {
   run(first, course(folder_ / "base", 20));
   TaggingTrainingOptions o = options();
   o.start.init = folder_ / "base";
-  o.start.lora.rank = 4;
-  o.start.lora.targets = {"query", "value", "intermediate"};
+  o.start.tuning.lora.rank = 4;
+  o.start.tuning.lora.targets = {"query", "value", "intermediate"};
   EXPECT_THAT(reason(o), HasSubstr("no linear map is called that"));
-  o.start.lora.targets = {"query", "value"};
+  o.start.tuning.lora.targets = {"query", "value"};
   TaggingTraining task(o);
   const double before = task.validate(never)->metrics[0].second;
   run(task, course(folder_ / "m", 60));
@@ -337,7 +337,7 @@ TEST_F(TaggingTrainingTest, AdaptersLearnAndStandBesideTheMergedModel) {
   const auto merged = Tagger::load(folder_ / "m");
   const auto again = models::load_merged(io::ModelFolder::open(folder_ / "base"), folder_ / "m" / "adapter");
   EXPECT_EQ(merged.model->parameters().count(), first.parameters().count());
-  const auto streamed = task.stream({0, 0}, 1)->next();
+  const auto streamed = task.batches().stream({0, 0}, 1)->next();
   const auto& batch = static_cast<const EncoderBatch&>(*streamed.batch);
   const NoGrad no_grad;
   const auto a = merged.model->logits(batch.texts, {}).to_vector<float>(),
@@ -354,8 +354,8 @@ TEST_F(TaggingTrainingTest, AdaptersGoOnBitForBit) {
   run(first, course(folder_ / "base", 10));
   TaggingTrainingOptions o = options();
   o.start.init = folder_ / "base";
-  o.start.lora.rank = 4;
-  o.start.lora.dropout = 0.2f;
+  o.start.tuning.lora.rank = 4;
+  o.start.tuning.lora.dropout = 0.2f;
   TaggingTraining whole(o), part(o);
   run(whole, course(folder_ / "whole", 30));
   run(part, course(folder_ / "parts", 17));
@@ -386,6 +386,9 @@ TEST_F(TaggingTrainingTest, RefusesWhatCannotBe) {
   EXPECT_THAT(with([&](auto& o) { o.train = file("one"); }), HasSubstr("all words have the tag \"O\""));
   EXPECT_THAT(with([](auto& o) { o.max_length = 100; }), HasSubstr("--max-length is 100; the model has 64"));
   EXPECT_THAT(with([](auto& o) { o.max_length = 5; }), HasSubstr("no room"));
+  EXPECT_THAT(with([](auto& o) { o.valid_fraction = 0.1; }), HasSubstr("not both"));
+  write_text("slip", "Ann X I-PER\nsaw X O\nBob X PER\n");
+  EXPECT_THAT(with([&](auto& o) { o.train = file("slip"); }), HasSubstr("slip:3: the tag \"PER\" is neither O nor"));
   EXPECT_THAT(with([](auto& o) { o.start.tokenizer.kind = "characters", o.word_dropout = 0.1; }),
               HasSubstr("--word-dropout"));
 }

@@ -83,7 +83,7 @@ class TranslationTrainingTest : public ::testing::Test {
 
   // The first batch of an epoch: its loss without dropout, and how many targets it has.
   static std::pair<double, int64_t> first_loss(const TranslationTraining& task, uint64_t epoch = 0) {
-    const auto streamed = task.stream({epoch, 0}, 1)->next();
+    const auto streamed = task.batches().stream({epoch, 0}, 1)->next();
     return {task.loss(*streamed.batch, {}, 1).loss_sum, streamed.batch->targets()};
   }
 
@@ -205,14 +205,14 @@ TEST_F(TranslationTrainingTest, BatchesAreAFunctionOfTheirPlace) {
   TranslationTrainingOptions o = options();
   o.subword_sampling = 0.2;
   const TranslationTraining a(o), b(o);
-  auto stream = a.stream({0, 0}, 4);
-  const uint64_t batches = a.batches(0);
+  auto stream = a.batches().stream({0, 0}, 4);
+  const uint64_t batches = a.batches().count(0);
   ASSERT_GT(batches, 3u);
   for (uint64_t k = 0; k < batches + 2; ++k) {
     const auto streamed = stream->next();
     EXPECT_EQ(streamed.cursor, (k < batches ? data::Cursor{0, k} : data::Cursor{1, k - batches}));
     EXPECT_EQ(streamed.last_in_epoch, k + 1 == batches);
-    const auto other = b.stream(streamed.cursor, 1)->next();
+    const auto other = b.batches().stream(streamed.cursor, 1)->next();
     EXPECT_EQ(a.loss(*streamed.batch, {}, 1).loss_sum, b.loss(*other.batch, {}, 1).loss_sum);
     EXPECT_EQ(streamed.batch->describe(), other.batch->describe());
     EXPECT_THAT(streamed.batch->describe(), HasSubstr("lines "));
@@ -227,7 +227,7 @@ TEST_F(TranslationTrainingTest, GoesOnWithTheTokenizerOfItsOutput) {
   o.resume = folder_ / "m";
   const TranslationTraining again(o);
   EXPECT_EQ(again.identity(), first.identity());
-  EXPECT_EQ(again.tokenizer().encode_source("the old dog"), first.tokenizer().encode_source("the old dog"));
+  EXPECT_EQ(again.tokenizer().encode("the old dog"), first.tokenizer().encode("the old dog"));
 }
 
 TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
@@ -247,9 +247,72 @@ TEST_F(TranslationTrainingTest, FineTunesAModelFolder) {
   EXPECT_EQ(changed.content().config["dropout"], 0.4);
   EXPECT_EQ(changed.content().config["attention_dropout"], 0.2);
   EXPECT_EQ(first_loss(changed), first_loss(same));
-  const auto batch = changed.stream({0, 0}, 1)->next();
+  const auto batch = changed.batches().stream({0, 0}, 1)->next();
   EXPECT_NE(changed.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(changed).first);
   EXPECT_EQ(same.loss(*batch.batch, {true, 1, nullptr}, 1).loss_sum, first_loss(same).first);  // it has none
+}
+
+TEST_F(TranslationTrainingTest, APrefixStandsBeforeEverySourceAndInTheFolder) {
+  TranslationTrainingOptions o = options();
+  const double without = first_loss(TranslationTraining(o)).first;
+  o.prefix = "the big old dog ";
+  TranslationTraining task(o);
+  EXPECT_NE(first_loss(task).first, without);
+  EXPECT_EQ(task.content().config["task_specific_params"]["translation"]["prefix"], "the big old dog ");
+  train::TrainObserver observer;
+  train::train(task, course(folder_ / "m", 2), observer, never);
+  // The folder says it, to who goes on with it or translates.
+  TranslationTrainingOptions more = options();
+  more.init = folder_ / "m";
+  const TranslationTraining again(more);
+  more.prefix = "";
+  EXPECT_EQ(again.identity()["prefix"], "the big old dog ");
+  EXPECT_NE(first_loss(again).first, first_loss(TranslationTraining(more)).first);
+}
+
+TEST_F(TranslationTrainingTest, KeepsTheOrderOfTheData) {
+  TranslationTrainingOptions o = options();
+  o.batch_pairs = 3;
+  TranslationTraining task(o);
+  EXPECT_EQ(task.batches().stream({1, 0}, 1)->next().batch->describe().find("lines 1 2 3"), std::string::npos);
+  task.batches().keep_order();
+  const auto stream = task.batches().stream({1, 0}, 1);
+  EXPECT_EQ(stream->next().batch->describe(), "lines 1 2 3");
+  EXPECT_EQ(stream->next().batch->describe(), "lines 4 5 6");
+  EXPECT_EQ(task.batches().count(0), (400 + 2) / 3u);
+}
+
+TEST_F(TranslationTrainingTest, FineTunesAPart) {
+  TranslationTraining first(options());
+  train::TrainObserver observer;
+  train::train(first, course(folder_ / "m", 30), observer, never);
+  const auto changed = [&](const TranslationTraining& task) {
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : first.model().parameters().named())
+      for (const auto& [other, trained] : task.model().parameters().named())
+        if (name == other && tensor.to_vector<float>() != trained.to_vector<float>()) names.push_back(name);
+    return names;
+  };
+  TranslationTrainingOptions o = options();
+  o.init = folder_ / "m";
+  o.tuning.rates.freeze_embeddings = true;
+  TranslationTraining frozen(o);
+  train::train(frozen, course(folder_ / "frozen", 3), observer, never);
+  EXPECT_THAT(changed(frozen), ::testing::Not(::testing::IsEmpty()));
+  EXPECT_THAT(changed(frozen), ::testing::Each(HasSubstr(".layers.")));
+
+  o.tuning = {};
+  o.tuning.lora.rank = 2;
+  TranslationTraining adapted(o);
+  const double before = first_loss(adapted).first;
+  train::train(adapted, course(folder_ / "adapted", 60), observer, never);
+  EXPECT_LT(first_loss(adapted).first, before);
+  EXPECT_THAT(changed(adapted), ::testing::IsEmpty());
+  EXPECT_TRUE(fs::exists(folder_ / "adapted" / "adapter" / "adapter_model.safetensors"));
+  // What lies in the folder is merged, an ordinary model.
+  o.tuning = {};
+  o.init = folder_ / "adapted";
+  EXPECT_NEAR(first_loss(TranslationTraining(o)).first, first_loss(adapted).first, 1e-3);
 }
 
 TEST_F(TranslationTrainingTest, WithoutBleuTheLossDecides) {

@@ -23,9 +23,9 @@ class ToyStream final : public tasks::BatchStream {
  public:
   ToyStream(const ToyTask& task, data::Cursor cursor) : task_(task), cursor_(cursor) {}
   tasks::StreamedBatch next() override {
-    if (cursor_.batch == task_.batches(cursor_.epoch)) cursor_ = {cursor_.epoch + 1, 0};
-    tasks::StreamedBatch streamed{cursor_, cursor_.batch + 1 == task_.batches(cursor_.epoch),
-                                  task_.prepare(cursor_.epoch, cursor_.batch)};
+    const uint64_t count = task_.options().batches;
+    if (cursor_.batch == count) cursor_ = {cursor_.epoch + 1, 0};
+    tasks::StreamedBatch streamed{cursor_, cursor_.batch + 1 == count, task_.prepare(cursor_.epoch, cursor_.batch)};
     ++cursor_.batch;
     return streamed;
   }
@@ -33,6 +33,23 @@ class ToyStream final : public tasks::BatchStream {
  private:
   const ToyTask& task_;
   data::Cursor cursor_;
+};
+
+class ToyBatches final : public tasks::TrainingBatches {
+ public:
+  explicit ToyBatches(ToyTask& task) : task_(task) {}
+  uint64_t count(uint64_t /*epoch*/) const override { return task_.options().batches; }
+  std::unique_ptr<tasks::BatchStream> stream(data::Cursor start, size_t /*ahead*/) const override {
+    return std::make_unique<ToyStream>(task_, start);
+  }
+  const char* option() const override { return "rows"; }
+  uint32_t size() const override { return static_cast<uint32_t>(task_.options().rows); }
+  void keep_order() override {}
+  void resize(uint32_t size) override { task_.set_rows(static_cast<int>(size)); }
+  std::unique_ptr<tasks::TrainingBatch> heaviest() const override { return task_.prepare(0, 0); }
+
+ private:
+  ToyTask& task_;
 };
 
 models::EncoderDecoderConfig toy_structure(float dropout) {
@@ -50,11 +67,10 @@ models::EncoderDecoderConfig toy_structure(float dropout) {
 
 }  // namespace
 
-ToyTask::ToyTask(const ToyOptions& options) : options_(options), model_(toy_structure(options.dropout), options.seed) {}
-
-std::unique_ptr<tasks::BatchStream> ToyTask::stream(data::Cursor start, size_t /*ahead*/) const {
-  return std::make_unique<ToyStream>(*this, start);
-}
+ToyTask::ToyTask(const ToyOptions& options)
+    : options_(options),
+      model_(toy_structure(options.dropout), options.seed),
+      batches_(std::make_unique<ToyBatches>(*this)) {}
 
 std::unique_ptr<tasks::TrainingBatch> ToyTask::prepare(uint64_t epoch, uint64_t k) const {
   Random random(options_.seed, epoch, static_cast<uint32_t>(k));

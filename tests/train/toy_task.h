@@ -24,16 +24,18 @@ class ToyTask : public tasks::TrainingTask {
   explicit ToyTask(const ToyOptions& options = {});
 
   nn::ParameterStore& parameters() override { return model_.parameters(); }
-  uint64_t batches(uint64_t /*epoch*/) const override { return options_.batches; }
-  std::unique_ptr<tasks::BatchStream> stream(data::Cursor start, size_t ahead) const override;
+  std::string report() const override { return "copies"; }
+  tasks::TrainingBatches& batches() const override { return *batches_; }
   tasks::BatchLoss loss(const tasks::TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return options_.validation; }
   std::optional<tasks::ValidationResult> validate(const tasks::StopFlag& stop) override;
   io::ModelContent content() override;
   Json identity() const override { return {{"rows", options_.rows}, {"toy-seed", options_.seed}}; }
 
-  // Batch k of an epoch, a pure function of seed, epoch and k.
+  // Batch k of an epoch, a pure function of seed, epoch, k and the number of rows.
   std::unique_ptr<tasks::TrainingBatch> prepare(uint64_t epoch, uint64_t k) const;
+  const ToyOptions& options() const { return options_; }
+  void set_rows(int rows) { options_.rows = rows; }
   // The share of validation tokens that are predicted right.
   double accuracy();
 
@@ -45,6 +47,7 @@ class ToyTask : public tasks::TrainingTask {
  private:
   ToyOptions options_;
   models::MarianModel model_;
+  std::unique_ptr<tasks::TrainingBatches> batches_;
 };
 
 // A batch's rows [begin, end) alone.

@@ -5,7 +5,8 @@
 
 Writes into the folder OUTPUT: the model's folder, text.txt, and losses.json: the ids of the text, and for windows and
 strides the summed loss and how many tokens were predicted. A window takes `window` tokens in and predicts the one
-behind each; what an earlier window has predicted does not count again.
+behind each; what an earlier window has predicted does not count again. `perplexity`: the same as Hugging Face's page
+"Perplexity of fixed-length models" computes it, where a window predicts the tokens within it.
 Needs torch, tokenizers and transformers; Heed itself needs none of them.
 """
 import json
@@ -57,6 +58,23 @@ def score(model, ids, window, stride):
     return {"window": window, "stride": stride, "nll": nll, "tokens": count}
 
 
+def documented(model, ids, window, stride):
+    nll, count, predicted = 0.0, 0, 0
+    for begin in range(0, len(ids), stride):
+        end = min(begin + window, len(ids))
+        inputs = torch.tensor([ids[begin:end]])
+        labels = inputs.clone()
+        labels[:, :predicted - end] = -100
+        with torch.no_grad():
+            loss = model(inputs, labels=labels).loss.item()
+        targets = int((labels[:, 1:] != -100).sum())
+        nll += loss * targets
+        count += targets
+        predicted = end
+        if end == len(ids):
+            return {"window": window, "stride": stride, "nll": nll, "tokens": count}
+
+
 def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
@@ -64,8 +82,9 @@ def main():
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = AutoTokenizer.from_pretrained(folder)(TEXT)["input_ids"]
     cases = [score(model, ids, w, s) for w, s in ((16, 16), (16, 5), (7, 7), (1, 1))]
+    perplexity = [documented(model, ids, w, s) for w, s in ((16, 8), (16, 5), (16, 16), (7, 1))]
     with open(os.path.join(folder, "losses.json"), "w") as out:
-        json.dump({"bytes": len(TEXT.encode()), "ids": ids, "cases": cases}, out)
+        json.dump({"bytes": len(TEXT.encode()), "ids": ids, "cases": cases, "perplexity": perplexity}, out)
 
 
 main()

@@ -18,7 +18,7 @@ import record as recorder
 
 # Those that are also trained for some steps; and those whose gradients others cover, which saves their space.
 TRAINED = ["bart_forced_bos", "bert_several_labels", "bert_regression", "distilbert_answer", "gpt2_inverse_layer_idx",
-           "llama_head_dim_biases_tied", "marian_separate", "roberta_classify", "t5_untied_gated", "vit_oblong_grey"]
+           "llama_head_dim_biases_tied", "marian_separate", "bart_answer", "roberta_classify", "t5_untied_gated", "vit_oblong_grey"]
 WITHOUT_GRADIENTS = ["gpt2_legacy_names", "bert_legacy_names", "llama_inv_freq", "llama_one_kv_head_f16",
                      "llama_sharded_bf16", "bart_uneven_sharded", "roberta_regression",
                      "roberta_tag", "marian_unscaled_bf16", "distilbert_tag", "llama_rope_linear_v4",
@@ -117,7 +117,7 @@ def drop_keys(*keys):
 labels = lambda n: dict(id2label={i: f"L{i}" for i in range(n)}, label2id={f"L{i}": i for i in range(n)})
 
 # name: (class, config, options); options: dtype, shard (most bytes of a file), after (edits the folder), generation (keys
-# of generation_config.json), and no_left_padding as of record.py.
+# of generation_config.json), model (further arguments of the class), and no_left_padding as of record.py.
 MODELS = {
     # RoPE variants, grouped heads
     "llama_rope_linear_v4": (t.LlamaForCausalLM, t.LlamaConfig(**LLAMA, **rope("linear", factor=2.5)),
@@ -219,6 +219,15 @@ MODELS = {
                                                 pooler_output_size=6), {}),
     "vit_regression": (t.ViTForImageClassification,
                        t.ViTConfig(**VIT, **labels(1), image_size=8, patch_size=4, hidden_act="silu"), {}),
+    # Later ones stand here, so that those above keep their seeds. BART's heads; base models without a pooler.
+    "bart_classify": (t.BartForSequenceClassification,
+                      t.BartConfig(**BART, **labels(4), scale_embedding=True), dict(dtype=torch.bfloat16)),
+    "bart_answer": (t.BartForQuestionAnswering, t.BartConfig(**BART, activation_function="gelu_new"), {}),
+    "bart_base": (t.BartModel, t.BartConfig(**BART, activation_function="tanh"), dict(dtype=torch.bfloat16)),
+    "bert_no_pooler": (t.BertModel, t.BertConfig(**BERT, hidden_act="gelu_fast"),
+                       dict(dtype=torch.bfloat16, model=dict(add_pooling_layer=False))),
+    "vit_no_pooler": (t.ViTModel, t.ViTConfig(**VIT, image_size=8, patch_size=4, hidden_act="tanh"),
+                      dict(dtype=torch.bfloat16, model=dict(add_pooling_layer=False))),
 }
 
 
@@ -247,7 +256,7 @@ def make(name, seed):
     cls, config, options = MODELS[name]
     folder = os.path.join(ROOT, name)
     shutil.rmtree(folder, ignore_errors=True)
-    model = cls(config)
+    model = cls(config, **options.get("model", {}))
     randomise(model, seed)
     for key, value in options.get("generation", {}).items():
         setattr(model.generation_config, key, value)

@@ -17,6 +17,7 @@ Needs torch and transformers; Heed itself needs neither.
 """
 import argparse
 import copy
+import inspect
 import json
 import os
 import sys
@@ -59,12 +60,22 @@ def kind_of(model):
     sys.exit(f"record.py: no recipe for {name}")
 
 
+def lacks_pooler(cls, folder):
+    """Whether a base model was saved without the pooler that transformers would make up for it."""
+    file = os.path.join(folder, "model.safetensors")
+    if "add_pooling_layer" not in inspect.signature(cls.__init__).parameters or not os.path.exists(file):
+        return False
+    with safe_open(file, "pt") as f:
+        return cls.__name__.endswith("Model") and not any("pooler." in name for name in f.keys())
+
+
 def load(folder):
     config = transformers.AutoConfig.from_pretrained(folder)
     if not config.architectures:
         sys.exit(f"record.py: {folder}/config.json names no architectures")
     cls = getattr(transformers, config.architectures[0])
-    model = cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    options = {"add_pooling_layer": False} if lacks_pooler(cls, folder) else {}
+    model = cls.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", **options).eval()
     for name in model._keys_to_ignore_on_save or []:  # computed tables: no weights, although some come as parameters
         model.get_parameter(name).requires_grad_(False)
     return model
@@ -113,7 +124,7 @@ class Inputs:
             return self.tokenizer(text)["input_ids"][:length]
         row = [self.word() for _ in range(length)]
         eos = self.config.eos_token_id
-        if self.kind == "seq2seq" and eos is not None:
+        if getattr(self.config, "is_encoder_decoder", False) and eos is not None:
             row[-1] = eos
         return row
 

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <exception>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -44,9 +45,22 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   if (n <= 0) return;
   const int64_t chunks = std::clamp<int64_t>(n / std::max<int64_t>(grain, 1), 1, thread_count());
   if (chunks == 1) return body(0, n, 0);
-  const auto run = [&](int64_t i) { body(n * i / chunks, n * (i + 1) / chunks, static_cast<int>(i)); };
+  // No exception may leave an OpenMP region.
+  std::mutex mutex;
+  std::exception_ptr error;  // of the lowest chunk
+  int64_t failed = chunks;
+  const auto run = [&](int64_t i) {
+    try {
+      body(n * i / chunks, n * (i + 1) / chunks, static_cast<int>(i));
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (i < failed) error = std::current_exception();
+      failed = std::min(failed, i);
+    }
+  };
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(chunks))
   for (int64_t i = 0; i < chunks; ++i) run(i);
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace heed

@@ -21,8 +21,8 @@ void set_thread_count(int count);
 // Cores this process may run on.
 int core_count();
 
-// Calls body(begin, end, thread) over a partition of [0, n) on up to thread_count() threads, no chunk smaller than
-// `grain` (the first may be). The partition depends on n, grain and the thread count alone. The body must not throw.
+// Calls body(begin, end, thread) over a partition of [0, n), which depends on n, grain and thread count alone, on up to
+// thread_count() threads; only the first chunk may be smaller than `grain`. Rethrows the lowest chunk's error.
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end, int thread)>& body);
 
 // A first-in-first-out queue of at most `capacity` items between threads.

@@ -5,33 +5,6 @@
 #include "heed/models/save.h"
 
 namespace heed::cli {
-namespace {
-
-// "2GB", "500MB", "1GiB", or a number of bytes.
-uint64_t parse_size(const std::string& text) {
-  struct Unit {
-    std::string_view name;
-    double bytes;
-  };
-  constexpr Unit kUnits[] = {{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3},
-                             {"MB", 1e6},      {"GB", 1e9},      {"B", 1},         {"", 1}};
-  for (const Unit& unit : kUnits) {
-    if (!text.ends_with(unit.name)) continue;
-    const std::string number = text.substr(0, text.size() - unit.name.size());
-    size_t read = 0;
-    double value = 0;
-    try {
-      value = std::stod(number, &read);
-    } catch (const std::exception&) {
-      break;
-    }
-    if (read != number.size() || !(value * unit.bytes >= 1) || value * unit.bytes > 1e18) break;
-    return static_cast<uint64_t>(value * unit.bytes);
-  }
-  fail<UsageError>("--max-shard-size {}: expected a size such as 2GB, 500MB or 1GiB", text);
-}
-
-}  // namespace
 
 int run_convert(Command& command) {
   std::filesystem::path input, output, adapter;
@@ -56,7 +29,7 @@ int run_convert(Command& command) {
   check<UsageError>(dtype.empty() || dtype == "f32" || dtype == "bf16" || dtype == "f16",
                     "--dtype {}: expected f32, bf16 or f16", dtype);
   if (!dtype.empty()) options.dtype = dtype_from_name(dtype);
-  options.max_shard_bytes = parse_size(shard);
+  options.max_shard_bytes = parse_size("max-shard-size", shard);
   check<UsageError>(!std::filesystem::exists(output), "{}: is there already", output.string());
   const auto folder = io::ModelFolder::open(input);
   const auto model =

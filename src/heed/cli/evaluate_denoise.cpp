@@ -39,8 +39,7 @@ int run_evaluate_denoise(Command& command) {
   tasks::NoisyTextOptions& noise = denoise.noise;
   noise.kind = denoise.kind.value_or(tasks::denoising_for(*tokenizer));
   const uint32_t usual = tasks::DenoisingTrainingOptions().usual_block;
-  noise.block =
-      tasks::denoising_block(*tokenizer, model->max_length(), block > 0 ? static_cast<uint32_t>(block) : usual);
+  noise.block = tasks::denoising_block(*tokenizer, model->max_length(), static_cast<uint32_t>(block), usual);
   noise.seed = command.common().seed;
   const tasks::TrainingText text = tasks::training_text(files, {}, fraction, documents);
   const tasks::NoisyText noisy(text.valid ? *text.valid : text.train, *tokenizer, noise);

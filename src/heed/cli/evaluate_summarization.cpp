@@ -46,7 +46,7 @@ int run_evaluate_summarization(Command& command) {
   o.add("data", data, "Documents with summaries: .tsv, .csv or .jsonl").required();
   add_columns(o, columns);
   o.add("lead", lead, "Sentences of the baseline").range(1, 1000);
-  o.add("predictions", predictions, "Write the summaries to this file, a line each");
+  o.add("predictions", predictions, "Write the summaries to this file, a line each; line ends in them as \\n");
   source.add_to(command, true);
   decoding.add_to(command);
   command.use_threads();
@@ -64,7 +64,9 @@ int run_evaluate_summarization(Command& command) {
   std::string lines;
   for (size_t i = 0; i < examples.size(); ++i) {
     leads.push_back(lead_of(examples.documents[i], lead));
-    lines += summaries[i] + '\n';
+    std::string line = summaries[i];
+    for (size_t at = 0; (at = line.find('\n', at)) != std::string::npos; at += 2) line.replace(at, 1, "\\n");
+    lines += line + '\n';
   }
   if (!predictions.empty()) write_file_atomically(predictions, lines);
   Json json = scores_json(metrics::corpus_rouge(summaries, examples.summaries));

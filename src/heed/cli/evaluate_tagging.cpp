@@ -9,14 +9,17 @@
 namespace heed::cli {
 namespace {
 
-// CoNLL lines of word, expected and found tag, as conlleval reads them; a blank in a word would be a column more.
+// CoNLL lines of word, expected and found tag, as conlleval reads them; white space in a word, or none of it, would
+// change the number of columns.
 std::string predictions_text(const data::TaggedText& text, const metrics::TagSequences& found) {
   std::string lines;
   for (size_t i = 0; i < found.size(); ++i) {
     const data::TaggedSentence& sentence = text.sentences[i];
     for (size_t w = 0; w < sentence.words.size(); ++w) {
       std::string word = sentence.words[w];
-      std::ranges::replace(word, ' ', '_');
+      std::ranges::replace_if(
+          word, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }, '_');
+      if (word.empty()) word = "_";
       lines += fmt::format("{} {} {}\n", word, sentence.tags[w], found[i][w]);
     }
     lines += '\n';

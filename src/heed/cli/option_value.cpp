@@ -45,6 +45,29 @@ void read_value(const std::string& text, double& value) { value = read_real<doub
 void read_value(const std::string& text, std::string& value) { value = text; }
 void read_value(const std::string& text, std::filesystem::path& value) { value = text; }
 
+uint64_t parse_size(const std::string& option, const std::string& text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr Unit kUnits[] = {{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3},
+                             {"MB", 1e6},      {"GB", 1e9},      {"B", 1},         {"", 1}};
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.name)) continue;
+    const std::string number = text.substr(0, text.size() - unit.name.size());
+    size_t read = 0;
+    double value = 0;
+    try {
+      value = std::stod(number, &read);
+    } catch (const std::exception&) {
+      break;
+    }
+    if (read != number.size() || !(value * unit.bytes >= 1) || value * unit.bytes > 1e18) break;
+    return static_cast<uint64_t>(value * unit.bytes);
+  }
+  fail<UsageError>("--{} {}: expected a size such as 2GB, 500MB or 1GiB", option, text);
+}
+
 std::string write_value(bool value) { return value ? "true" : "false"; }
 std::string write_value(int value) { return fmt::format("{}", value); }
 std::string write_value(int64_t value) { return fmt::format("{}", value); }

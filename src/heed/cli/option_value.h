@@ -29,6 +29,9 @@ void read_value(const std::string& text, double& value);
 void read_value(const std::string& text, std::string& value);
 void read_value(const std::string& text, std::filesystem::path& value);
 
+// Bytes: "2GB", "500MB", "1GiB", or a number alone. Throws UsageError naming the option.
+uint64_t parse_size(const std::string& option, const std::string& text);
+
 std::string write_value(bool value);
 std::string write_value(int value);
 std::string write_value(int64_t value);

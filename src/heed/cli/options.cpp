@@ -146,6 +146,12 @@ bool Options::given(const std::string& name) const {
   return option->is_given();
 }
 
+bool Options::changed(const std::string& name) const {
+  const Option* option = find(name);
+  assert(option && "changed() asks for an option that was added");
+  return option->is_given() && option->binding_.write() != option->initial_;
+}
+
 // Throws UsageError; the message does not say where the values come from.
 void Options::apply(Option& option, const Strings& values, const std::string& source) const {
   check<UsageError>(option.binding_.is_list || values.size() == 1, "expected one value, got {}", values.size());

@@ -108,6 +108,8 @@ class Options {
 
   // Whether a source has set the option. `name` must be one that was added.
   bool given(const std::string& name) const;
+  // Whether a source has set it to another value than its default. What --print-config wrote sets all to something.
+  bool changed(const std::string& name) const;
 
   // All options but those for one run, as YAML that sets the same values when read by --config.
   std::string to_yaml(const std::string& title) const;

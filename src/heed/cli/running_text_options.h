@@ -26,6 +26,7 @@ struct RunningTextOptions {
     o.add("valid", valid, "Held-out ones");
     o.add("valid-fraction", valid_fraction, "Without --valid: hold out this share of --train, its end").range(0, 0.9);
     add_documents(o, documents);
+    o.add("max-examples", documents.most, "Train on the first so many documents; 0: all");
   }
 };
 

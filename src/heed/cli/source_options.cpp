@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "heed/base/json.h"
+#include "heed/data/line_reader.h"
 
 namespace heed::cli {
 namespace {
@@ -62,6 +63,17 @@ void stream_texts(Command& command, const tasks::TranslationModel& model, const 
   progress.finish(fmt::format("{} {} ({} empty, {} cut, {} split) in {}, {}", report.lines, unit, report.empty,
                               report.cut, report.split, format_duration(seconds()),
                               format_rate(rate, "target tokens")));
+}
+
+void stream_lines(Command& command, const tasks::TranslationModel& model, tasks::TranslateOptions options,
+                  const std::string& input, size_t window, const std::string& unit) {
+  options.window = input == "-" && command.input_is_terminal() ? 1 : window;
+  data::LineReader reader(input);
+  const auto next = [&]() -> std::optional<std::string> {
+    std::string line;
+    return reader.next(line) ? std::optional(std::move(line)) : std::nullopt;
+  };
+  stream_texts(command, model, options, next, unit);
 }
 
 }  // namespace heed::cli

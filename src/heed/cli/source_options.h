@@ -17,7 +17,7 @@ class SourceOptions {
 
   // What was asked for: the parameters of --task or, without it, of `usual` if the model has them ("" is none). Their
   // prefix is replaced by --prefix. Throws UsageError for a task that the model does not know.
-  tasks::TaskParameters task(const tasks::TranslationModel& model, const std::string& usual = {}) const;
+  tasks::TaskParameters task(const tasks::TranslationModel& model, const std::string& usual = "translation") const;
   // The same as limits of the sources.
   tasks::SourceLimits limits(const tasks::TaskParameters& task) const {
     return {task.prefix, max_source_length_, split_sentences_};
@@ -34,5 +34,9 @@ class SourceOptions {
 // progress line counts.
 void stream_texts(Command& command, const tasks::TranslationModel& model, const tasks::TranslateOptions& options,
                   const std::function<std::optional<std::string>()>& next, const std::string& unit);
+
+// The same for the lines of a file ("-": standard input), `window` of them read ahead; who types them waits for each.
+void stream_lines(Command& command, const tasks::TranslationModel& model, tasks::TranslateOptions options,
+                  const std::string& input, size_t window, const std::string& unit);
 
 }  // namespace heed::cli

@@ -1,11 +1,8 @@
 // heed summarize: documents in, summaries out, in order.
-#include <unistd.h>
-
 #include "heed/base/files.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/decode_options.h"
 #include "heed/cli/source_options.h"
-#include "heed/cli/terminal.h"
 #include "heed/data/line_reader.h"
 
 namespace heed::cli {
@@ -39,28 +36,17 @@ int run_summarize(Command& command) {
   const tasks::TaskParameters task = source.task(model, "summarization");
   tasks::TranslateOptions options = decoding.resolve(model, command.common(), task.generation);
   options.source = source.limits(task);
-  if (!files.empty()) {
-    options.window = window;
-    size_t next = 0;
-    stream_texts(
-        command, model, options,
-        [&]() -> std::optional<std::string> {
-          if (next == files.size()) return std::nullopt;
-          return data::cleaned(read_file(files[next++]));
-        },
-        "documents");
+  if (files.empty()) {
+    stream_lines(command, model, options, input, window, "documents");
     return kOk;
   }
-  options.window = input == "-" && is_terminal(STDIN_FILENO) ? 1 : window;
-  data::LineReader reader(input);
-  stream_texts(
-      command, model, options,
-      [&]() -> std::optional<std::string> {
-        std::string line;
-        if (!reader.next(line)) return std::nullopt;
-        return line;
-      },
-      "documents");
+  options.window = window;
+  size_t next = 0;
+  const auto next_file = [&]() -> std::optional<std::string> {
+    if (next == files.size()) return std::nullopt;
+    return data::cleaned(read_file(files[next++]));
+  };
+  stream_texts(command, model, options, next_file, "documents");
   return kOk;
 }
 

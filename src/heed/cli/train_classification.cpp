@@ -24,8 +24,7 @@ int run_train_classification(Command& command) {
   command.about(
       "Trains a classifier on labelled texts (or pairs of texts) and writes an ordinary model folder, which holds the "
       "best model so far at any time. Files are TSV, CSV or JSON lines. What the labels look like says what is "
-      "learned: "
-      "one of them, several (lists), or a number (--problem).");
+      "learned: one of them, several (lists), or a number (--problem).");
   command.example("heed train classification --train train.tsv --valid dev.tsv --output model/", "from scratch");
   command.example("heed train classification --init bert/ --train train.jsonl --valid-fraction 0.1 --output model/",
                   "a new head on a pretrained body");
@@ -64,8 +63,7 @@ int run_train_classification(Command& command) {
   return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::ClassificationTraining>(task);
-    std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report), "examples"};
+    return MadeTask{std::move(made), "examples"};
   });
 }
 

@@ -8,6 +8,7 @@
 #include "heed/cli/train_progress.h"
 #include "heed/data/share.h"
 #include "heed/dist/communicator.h"
+#include "heed/train/batch_size.h"
 #include "heed/train/output_folder.h"
 #include "heed/train/trainer.h"
 
@@ -26,6 +27,32 @@ std::string course_text(const train::TrainOptions& o) {
   return text + fmt::format("; seed {}", o.seed);
 }
 
+// --memory-limit: batches of the size that fits; where a training goes on, of the size that it has.
+void choose_batch_size(dist::Communicator& together, Command& command, const train::TrainOptions& options,
+                       uint64_t limit, bool going_on, tasks::TrainingTask& task) {
+  if (limit == 0) return;
+  tasks::TrainingBatches& batches = task.batches();
+  const std::string option = batches.option();
+  check<UsageError>(options.device.is_host(),
+                    "--memory-limit measures the process and not a GPU: give --{} with --device {}", option,
+                    name_of(options.device));
+  check<UsageError>(!command.options().changed(option), "--memory-limit chooses --{}: give one of them", option);
+  if (going_on) {
+    const Json before = train::OutputFolder::options_of(options.output);
+    check<FormatError>(before.contains(option) && before[option].is_number_integer(),
+                       "{}: training.json does not say the {} that it began with", options.output.string(), option);
+    return batches.resize(before[option].get<uint32_t>());
+  }
+  uint32_t size = 0;
+  if (together.is_first()) {
+    const train::FittedBatch fitted = train::fit_batch_size(task, options, limit);
+    size = fitted.size;
+    log().info("--{} {}{}: a step takes {} of {}", option, size, fitted.whole_data ? ", which holds a whole epoch" : "",
+               format_bytes(fitted.peak), format_bytes(limit));
+  }
+  batches.resize(static_cast<uint32_t>(std::stoul(together.broadcast_text(std::to_string(size)))));
+}
+
 // Trains as the process that `together` says; what it throws ends the others too.
 int train_together(dist::Communicator& together, Command& command, const TrainingOptions& training,
                    const train::Recipe& recipe, int64_t d_model, const MakeTask& make) {
@@ -37,7 +64,9 @@ int train_together(dist::Communicator& together, Command& command, const Trainin
   together.barrier();
   const bool going_on = options.resume && train::OutputFolder::is_resumable(options.output);
   const MadeTask made = make(going_on ? options.output : std::filesystem::path());
-  const auto batches = static_cast<int64_t>(made.task->batches(0));
+  if (!options.shuffle) made.task->batches().keep_order();
+  choose_batch_size(together, command, options, training.memory_limit(), going_on, *made.task);
+  const auto batches = static_cast<int64_t>(made.task->batches().count(0));
   fit_to_data(options, recipe, (batches + options.accumulate - 1) / options.accumulate, training.chosen());
   install_stop_signals();
   if (!together.is_first()) {
@@ -46,7 +75,7 @@ int train_together(dist::Communicator& together, Command& command, const Trainin
     return kOk;
   }
   if (together.world() > 1) log().info("{} processes, each with its share of every batch", together.world());
-  if (!made.report.empty()) log().info("{}", made.report);
+  log().info("{}", made.task->report());
   log().info("{}", course_text(options));
   TrainProgress progress(command, options, made.unit);
   const train::TrainSummary summary = train::train(*made.task, options, progress, [] { return stop_requested(); });

@@ -11,10 +11,9 @@
 
 namespace heed::cli {
 
-// A task, a line about its data for the start, and what its targets are.
+// A task, and what its targets are.
 struct MadeTask {
   std::unique_ptr<tasks::TrainingTask> task;
-  std::string report;
   std::string unit = "tok";
 };
 

@@ -24,29 +24,8 @@ models::NewModel usual_sizes() {
   return sizes;
 }
 
-}  // namespace
-
-int run_train_image_classification(Command& command) {
-  tasks::ImageClassificationTrainingOptions task;
-  ModelOptions model(models::Kind::kImage, usual_sizes());
-  TrainingOptions training;
-  std::filesystem::path label_names;
-  std::string augment = "crop";
-  std::optional<int> batch_size;
-  command.about(
-      "Trains a classifier on labelled images and writes an ordinary model folder, which holds the best model so far "
-      "at "
-      "any time. The images are a folder with a folder for each label, a table (.csv, .tsv, .jsonl) of paths and "
-      "labels, or an IDX file such as MNIST's with its labels beside it.");
-  command.example("heed train image-classification --train photos/ --valid-fraction 0.1 --output model/",
-                  "from scratch; photos/cat/1.jpg is a cat");
-  command.example(
-      "heed train image-classification --train train-images-idx3-ubyte.gz --valid-fraction 0.1 "
-      "--augment crop,flip --output model/",
-      "MNIST and its successors");
-  command.example("heed train image-classification --init vit/ --train train.csv --valid dev.csv --output model/",
-                  "a new head on a pretrained body");
-  Options& o = command.options();
+void add_images(Options& o, tasks::ImageClassificationTrainingOptions& task, std::filesystem::path& label_names,
+                std::string& augment) {
   o.section("Images");
   o.add("train", task.train, fmt::format("Images to train on: {}", kImageForms)).required();
   o.add("valid", task.valid, "Held-out ones");
@@ -66,6 +45,31 @@ int run_train_image_classification(Command& command) {
         "Random changes in each epoch: none, or some of crop,flip,erase,mixup (crop=PIXELS, "
         "erase=HOW OFTEN, mixup=ALPHA)");
   o.add("memory-budget", task.memory_budget, "Bytes of pixels to keep; more are read again for each batch");
+}
+
+}  // namespace
+
+int run_train_image_classification(Command& command) {
+  tasks::ImageClassificationTrainingOptions task;
+  ModelOptions model(models::Kind::kImage, usual_sizes());
+  TrainingOptions training;
+  std::filesystem::path label_names;
+  std::string augment = "crop";
+  std::optional<int> batch_size;
+  command.about(
+      "Trains a classifier on labelled images and writes an ordinary model folder, which holds the best model so far "
+      "at any time. The images are a folder with a folder for each label, a table (.csv, .tsv, .jsonl) of paths and "
+      "labels, or an IDX file such as MNIST's with its labels beside it.");
+  command.example("heed train image-classification --train photos/ --valid-fraction 0.1 --output model/",
+                  "from scratch; photos/cat/1.jpg is a cat");
+  command.example(
+      "heed train image-classification --train train-images-idx3-ubyte.gz --valid-fraction 0.1 "
+      "--augment crop,flip --output model/",
+      "MNIST and its successors");
+  command.example("heed train image-classification --init vit/ --train train.csv --valid dev.csv --output model/",
+                  "a new head on a pretrained body");
+  Options& o = command.options();
+  add_images(o, task, label_names, augment);
   model.add_to(command);
   o.section("Loss and batches");
   o.add("batch-size", batch_size, "Images of a batch").range(1, 1 << 20).default_text("128, with --init 64");
@@ -77,8 +81,8 @@ int run_train_image_classification(Command& command) {
   command.parse();
 
   for (const char* name : {"image-size", "channels"})
-    check<UsageError>(!model.is_fine_tuning() || !o.given(name), "--{} cannot be chosen with --init: the model has it",
-                      name);
+    check<UsageError>(!model.is_fine_tuning() || !o.changed(name),
+                      "--{} cannot be chosen with --init: the model has it", name);
   const train::Recipe recipe = recipe_of(model.is_fine_tuning());
   task.augmentation = data::augmentation_from_text(augment);
   if (!label_names.empty()) task.label_names = read_lines(label_names);
@@ -87,8 +91,7 @@ int run_train_image_classification(Command& command) {
   return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::ImageClassificationTraining>(task);
-    std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report), "images"};
+    return MadeTask{std::move(made), "images"};
   });
 }
 

@@ -58,8 +58,7 @@ int run_train_masked_lm(Command& command) {
   return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::MaskedLmTraining>(task);
-    std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report)};
+    return MadeTask{std::move(made)};
   });
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace heed::cli {
 namespace {
@@ -34,16 +33,7 @@ void ModelOptions::add_to(Command& command, const std::string& positions, const 
   o.add("dropout", structure_.dropout, "In all places where the family has it")
       .range(0, 0.99)
       .default_text(kind_ == models::Kind::kImage ? "0, with --init the model's" : "0.1, with --init the model's");
-  o.add("freeze", freeze_, "With --init: embeddings, or how many layers (and the embeddings), stay as they are")
-      .value_name("WHAT");
-  o.add("layer-decay", layer_decay_, "With --init: each layer learns at this share of the rate of the one above it")
-      .range(0.01, 1);
-  o.add("lora-rank", lora_.rank, "With --init: train low-rank adapters of this rank instead of the matrices; 0: no")
-      .range(0, 4096);
-  o.add("lora-alpha", lora_.alpha, "Of adapters: what they give is multiplied by alpha / rank").range(0, 1e6);
-  o.add("lora-dropout", lora_.dropout, "On what goes into adapters").range(0, 0.99);
-  o.add("lora-targets", lora_.targets, "Linear maps that get adapters (query, value, …), or all")
-      .default_text("queries and values");
+  tuning_.add_to(o);
   if (kind_ == models::Kind::kImage) {
     o.add("patch", structure_.patch, "Side of the squares that images are cut into").range(1, 1024);
     return;
@@ -67,28 +57,18 @@ void ModelOptions::refuse_with_init(Command& command) const {
   if (kind_ == models::Kind::kImage) names.emplace_back("patch");
   else names.insert(names.end(), {positions_name_, "tokenizer", "vocab-size", "lowercase"});
   for (const std::string& name : names)
-    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!command.options().changed(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
-models::FineTuning ModelOptions::tuning() const {
-  check<UsageError>(!init_.empty() || (freeze_ == "nothing" && layer_decay_ == 1),
-                    "--freeze and --layer-decay are for a model that --init names");
-  models::FineTuning t;
-  t.layer_decay = layer_decay_;
-  t.freeze_embeddings = freeze_ == "embeddings";
-  if (t.freeze_embeddings || freeze_ == "nothing") return t;
-  const auto [end, code] = std::from_chars(freeze_.data(), freeze_.data() + freeze_.size(), t.freeze_layers);
-  check<UsageError>(code == std::errc() && end == freeze_.data() + freeze_.size() && t.freeze_layers >= 0,
-                    "--freeze {}: expected \"embeddings\" or a number of layers", freeze_);
-  return t;
-}
-
-models::LoraConfig ModelOptions::lora() const {
-  if (lora_.rank == 0) return {};
-  check<UsageError>(!init_.empty(), "--lora-rank is for a model that --init names");
-  check<UsageError>(freeze_ == "nothing" && layer_decay_ == 1,
-                    "--lora-rank leaves all matrices as they are: --freeze and --layer-decay do not go with it");
-  return lora_;
+// What of the tokenizer's options would do nothing.
+void ModelOptions::refuse_with_tokenizer(Command& command, const tasks::TokenizerChoice& choice) const {
+  if (kind_ == models::Kind::kImage) return;
+  for (const char* name : {"vocab-size", "lowercase"})
+    check<UsageError>(choice.folder.empty() || !command.options().changed(name),
+                      "--{} is for a tokenizer to train; that of {} has it", name, choice.folder.string());
+  const std::string kind = choice.kind.empty() ? models::usual_tokenizer(family_) : choice.kind;
+  check<UsageError>(kind == "wordpiece" || !command.options().changed("lowercase"),
+                    "--lowercase is for word pieces, not for a tokenizer of the kind {}", kind);
 }
 
 tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem::path& resume) const {
@@ -98,15 +78,16 @@ tasks::ModelStart ModelOptions::resolve(Command& command, const std::filesystem:
   start.resume = resume;
   start.family = family_;
   start.structure = structure_;
-  start.tuning = tuning();
-  start.lora = lora();
+  start.tuning = tuning_.resolve(command.options(), is_fine_tuning());
   start.seed = command.common().seed;
   start.tokenizer.lowercase = lowercase_;
   if (tokenizer_.empty() || is_kind(tokenizer_)) start.tokenizer.kind = tokenizer_;
   else start.tokenizer.folder = tokenizer_;
   const size_t usual = tokenizer_ == "characters" ? kLargestVocabulary : start.tokenizer.vocab_size;
   start.tokenizer.vocab_size = vocab_size_.value_or(usual);
-  if (init_.empty()) models::check_sizes(structure_);
+  if (!init_.empty()) return start;
+  refuse_with_tokenizer(command, start.tokenizer);
+  models::check_sizes(structure_);
   return start;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "heed/cli/command.h"
+#include "heed/cli/tuning_options.h"
 #include "heed/tasks/model_start.h"
 
 namespace heed::cli {
@@ -29,16 +30,14 @@ class ModelOptions {
 
  private:
   void refuse_with_init(Command& command) const;
-  models::FineTuning tuning() const;
-  models::LoraConfig lora() const;
+  void refuse_with_tokenizer(Command& command, const tasks::TokenizerChoice& choice) const;
 
   models::Kind kind_;
   std::vector<std::string> families_;
   models::NewModel structure_;
   std::filesystem::path init_;
-  std::string family_, positions_name_, tokenizer_, freeze_ = "nothing";
-  double layer_decay_ = 1;
-  models::LoraConfig lora_;
+  std::string family_, positions_name_, tokenizer_;
+  TuningOptions tuning_;
   std::optional<uint64_t> vocab_size_;
   bool lowercase_ = true;
 };

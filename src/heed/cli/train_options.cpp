@@ -53,6 +53,8 @@ void TrainingOptions::add_optimizer(Options& o) {
   o.add("decay-all", decay_all_, "Weight decay of biases and norms, too");
   o.add("clip-norm", clip_norm_, "Longest gradient; 0: any").at_least(0).default_text("1");
   o.add("checkpoint-activations", recompute_, "Keep only each layer's input and compute it again: less memory, slower");
+  o.add("memory-limit", memory_limit_, "In place of the batch's size: the largest whose steps stay below, such as 4GB")
+      .value_name("SIZE");
   o.add("accumulate", accumulate_, "Batches per step").range(1, 1 << 20);
 }
 
@@ -66,6 +68,7 @@ void TrainingOptions::add_course(Options& o) {
       .default_text("the recipe's, unless it ends otherwise");
   o.add("max-minutes", max_minutes_, "Minutes, of all runs of this training together; 0: any").at_least(0);
   o.add("max-epochs", max_epochs_, "Passes over the text; 0: any");
+  o.add("shuffle", shuffle_, "Draw the order of examples anew in each epoch");
   o.add("patience", patience_, "Validations in a row without a better score before it ends; 0: any").at_least(0);
   o.add("valid-every", valid_every_, "Steps between validations; 0: at the end")
       .range(0, kMost)
@@ -96,6 +99,7 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   // The preset's number of steps is for who names no end.
   const int64_t default_steps = max_epochs_ > 0 || max_minutes_ > 0 ? 0 : t.max_steps;
   t.max_steps = max_steps_.value_or(default_steps);
+  t.shuffle = shuffle_;
   t.accumulate = accumulate_;
   t.recompute = recompute_;
   if (schedule_) t.schedule.kind = optim::schedule_from_name(*schedule_);

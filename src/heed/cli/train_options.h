@@ -25,13 +25,14 @@ class TrainingOptions {
     return {warmup_.has_value(), valid_every_.has_value(), save_every_.has_value(), snapshot_every_.has_value()};
   }
   const std::filesystem::path& output() const { return output_; }
+  uint64_t memory_limit() const { return memory_limit_.empty() ? 0 : parse_size("memory-limit", memory_limit_); }
 
  private:
   void add_optimizer(Options& o);
   void add_course(Options& o);
 
   std::filesystem::path output_;
-  bool resume_ = false, recompute_ = false;
+  bool resume_ = false, recompute_ = false, shuffle_ = true;
   std::optional<int64_t> max_steps_, warmup_, valid_every_, save_every_, snapshot_every_;
   uint64_t max_epochs_ = 0;
   double max_minutes_ = 0;
@@ -43,7 +44,7 @@ class TrainingOptions {
   bool decay_all_ = false;
   std::optional<std::string> schedule_, optimizer_;
   std::optional<float> beta1_, beta2_, epsilon_, weight_decay_;
-  std::string dtype_ = "auto";
+  std::string dtype_ = "auto", memory_limit_;
 };
 
 }  // namespace heed::cli

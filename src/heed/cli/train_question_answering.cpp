@@ -49,8 +49,7 @@ int run_train_question_answering(Command& command) {
   return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::QuestionAnsweringTraining>(task);
-    std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report), "windows"};
+    return MadeTask{std::move(made), "windows"};
   });
 }
 

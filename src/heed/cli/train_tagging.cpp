@@ -59,8 +59,7 @@ int run_train_tagging(Command& command) {
   return run_training(command, training, recipe, model.d_model(), [&](const std::filesystem::path& resume) {
     task.start = model.resolve(command, resume);
     auto made = std::make_unique<tasks::TaggingTraining>(task);
-    std::string report = made->report();
-    return MadeTask{std::move(made), std::move(report), "words"};
+    return MadeTask{std::move(made), "words"};
   });
 }
 

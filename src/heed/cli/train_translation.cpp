@@ -4,6 +4,7 @@
 #include "heed/base/threads.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/train_command.h"
+#include "heed/cli/tuning_options.h"
 #include "heed/tasks/presets.h"
 #include "heed/tasks/translation_training.h"
 
@@ -42,10 +43,11 @@ class TranslationOptions {
   std::string preset_ = "tiny", norm_ = "post", positions_ = "sinusoidal";
   std::optional<int> layers_, encoder_layers_, decoder_layers_, d_model_, ffn_, heads_, max_positions_;
   std::optional<int> batch_tokens_;
-  int max_length_ = 0;
+  int max_length_ = 0, batch_pairs_ = 0;
   std::optional<float> label_smoothing_;
   Activation activation_ = Activation::kRelu;
   bool share_embeddings_ = true, tie_output_ = true;
+  TuningOptions tuning_;
 };
 
 void TranslationOptions::add_text(Options& o) {
@@ -56,6 +58,8 @@ void TranslationOptions::add_text(Options& o) {
   o.add("valid-source", task_.valid.source, "Held-out sentences").value_name("FILE");
   o.add("valid-target", task_.valid.target, "Their translations").value_name("FILE");
   o.add("valid-tsv", task_.valid.tsv, "Instead of the two").value_name("FILE");
+  o.add("prefix", task_.prefix, "Text before every source, such as 'translate English to German: ' (T5)")
+      .default_text("the model's");
   o.add("max-length", max_length_, "Tokens that a side may have; 0: as many as the model has positions").at_least(0);
   o.add("crop", task_.crop, "Cut longer sides instead of dropping the pair");
   o.add("max-length-ratio", task_.max_length_ratio, "Drop pairs with a side so many times the other's length; 0: none")
@@ -81,7 +85,8 @@ void TranslationOptions::add_model(Options& o) {
   const char* const of_preset = "the preset's";
   o.section("Model");
   o.add("preset", preset_, "Size and recipe").choices(tasks::preset_names());
-  o.add("init", task_.init, "Begin with this model (fine-tuning) instead of a new one");
+  o.add("init", task_.init, "Begin with this model (fine-tuning) instead of a new one").value_name("FOLDER");
+  tuning_.add_to(o);
   o.add("layers", layers_, "Layers of encoder and decoder each").range(1, 1024).default_text(of_preset);
   o.add("encoder-layers", encoder_layers_, "Layers of the encoder").range(1, 1024).default_text(of_preset);
   o.add("decoder-layers", decoder_layers_, "Layers of the decoder").range(1, 1024).default_text(of_preset);
@@ -112,6 +117,7 @@ void TranslationOptions::add_to(Command& command) {
   o.section("Loss and batches");
   o.add("label-smoothing", label_smoothing_, "Of the loss").range(0, 0.99).default_text("0.1");
   o.add("batch-tokens", batch_tokens_, "Target tokens of a batch").at_least(1).default_text("the recipe's");
+  o.add("batch-pairs", batch_pairs_, "Most pairs of a batch; 0: any number").range(0, 1 << 26);
   o.add("valid-beam", task_.valid_beam, "Beam of the translations that BLEU is measured on").range(1, 64);
   o.add("valid-bleu", task_.valid_bleu, "Choose the best model by BLEU, else by the loss");
 }
@@ -160,7 +166,7 @@ void TranslationOptions::refuse_with_init(Command& command) const {
                            "character-coverage",
                            "source-language",
                            "target-language"})
-    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!command.options().changed(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
 tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, const train::Recipe& recipe,
@@ -169,9 +175,11 @@ tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, 
   tasks::TranslationTrainingOptions t = task_;
   t.structure = structure();
   t.resume = resume;
+  t.tuning = tuning_.resolve(command.options(), !t.init.empty());
   t.seed = command.common().seed;
   t.threads = thread_count();
   t.max_length = static_cast<uint32_t>(max_length_);
+  t.batch_pairs = static_cast<uint32_t>(batch_pairs_);
   t.batch_tokens = batch_tokens_ ? static_cast<uint32_t>(*batch_tokens_) : recipe.batch_tokens;
   t.label_smoothing = label_smoothing_.value_or(recipe.label_smoothing);
   t.tokenizer.exact_size = command.options().given("vocab-size");
@@ -204,9 +212,7 @@ int run_train_translation(Command& command) {
 
   const train::Recipe recipe = task_options.recipe();
   return run_training(command, training, recipe, task_options.d_model(), [&](const std::filesystem::path& resume) {
-    auto task = std::make_unique<tasks::TranslationTraining>(task_options.resolve(command, recipe, resume));
-    std::string report = task->corpus().report().text() + "; " + task->plan().text();
-    return MadeTask{std::move(task), std::move(report)};
+    return MadeTask{std::make_unique<tasks::TranslationTraining>(task_options.resolve(command, recipe, resume))};
   });
 }
 

@@ -1,13 +1,10 @@
 // heed translate: lines in, translations out, in order, in constant memory.
-#include <unistd.h>
-
 #include "heed/cli/commands.h"
 #include "heed/cli/decode_options.h"
 #include "heed/cli/source_options.h"
-#include "heed/cli/terminal.h"
-#include "heed/data/line_reader.h"
 
 namespace heed::cli {
+
 int run_translate(Command& command) {
   std::filesystem::path folder;
   std::string input = "-";
@@ -35,17 +32,7 @@ int run_translate(Command& command) {
   const tasks::TaskParameters task = source.task(model);
   tasks::TranslateOptions options = decoding.resolve(model, command.common(), task.generation);
   options.source = source.limits(task);
-  // Who types lines at a terminal waits for each answer.
-  options.window = input == "-" && is_terminal(STDIN_FILENO) ? 1 : window;
-  data::LineReader reader(input);
-  stream_texts(
-      command, model, options,
-      [&]() -> std::optional<std::string> {
-        std::string line;
-        if (!reader.next(line)) return std::nullopt;
-        return line;
-      },
-      "lines");
+  stream_lines(command, model, options, input, window, "lines");
   return kOk;
 }
 

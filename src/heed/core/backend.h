@@ -58,7 +58,7 @@ struct AttentionParams {
   DistanceBias bias{};
 };
 
-// A weight matrix in the form that is fastest for linear_packed. Immutable.
+// A matrix in the form that is fastest for some product. Immutable.
 class PackedMatrix {
  public:
   virtual ~PackedMatrix() = default;
@@ -88,42 +88,41 @@ class Backend {
   virtual void to_device(const void* host, size_t bytes, void* data) = 0;
   virtual void to_host(const void* data, size_t bytes, void* host) = 0;
   virtual void synchronize() = 0;  // returns when all kernels called before have run
+  // Gives the system back what is kept for reuse.
+  virtual void release_unused() = 0;
 
   // --- matrix products ------------------------------------------------------------------------------------------
   // c = alpha op(a) op(b) + (accumulate ? c : 0); op transposes where the flag says so. f32.
   virtual void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha,
                     bool accumulate, const TensorView& c) = 0;
-  // y [rows, out] = dropout(act(x [rows, in] w^T + bias)); w is [out, in], or [in, out] if `transposed`; bias may be
-  // empty.
-  virtual void linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias,
-                      Activation activation, const Dropout& dropout, const TensorView& y) = 0;
-  // Its backward, for kNone and kRelu: dx, dw (like w) and dbias, each of which may be empty. dy is written over.
-  virtual void linear_backward(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
-                               const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
-                               const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
-                               const TensorView& dbias) = 0;
   virtual std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) = 0;
-  // The same product from a packed weight; each element is one fused sum over `in` in order, whatever the batch.
+  // y [rows, out] = act(x [rows, in] w^T + bias) from a packed weight; each element is one fused sum over `in` in
+  // order, whatever the batch. bias may be empty.
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                              const TensorView& y) = 0;
 
-  // --- matrix products in bf16 ----------------------------------------------------------------------------------
-  // Factors are rounded to bf16 (to nearest even; what is denormal there may become 0), sums and results are f32.
-  // The instructions that compute them ("AMX", …); empty: they are emulated, and slower than f32.
+  // --- matrix products of training ------------------------------------------------------------------------------
+  // Their factors are rounded to `dtype`: f32, which is no rounding, or bf16 (to nearest even; what is denormal there
+  // may become 0); sums and results are f32.
+  //
+  // The instructions that compute those in bf16 ("AMX", …); empty: they are emulated, and slower than f32.
   virtual std::string_view bf16_instructions() const = 0;
-  // b, or b^T, in the form that products read as their second factor: it has in_features() rows, out_features()
-  // columns.
-  virtual std::shared_ptr<const PackedMatrix> pack_bf16(const TensorView& b, bool transpose) = 0;
-  // c = op(a) b + (accumulate ? c : 0), b from pack_bf16.
-  virtual void gemm_bf16(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
-                         const TensorView& c) = 0;
-  // As linear, the weight as pack_bf16 makes it: [in, out]. As linear_backward.
-  virtual void linear_bf16(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
-                           const Dropout& dropout, const TensorView& y) = 0;
-  virtual void linear_backward_bf16(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
-                                    const Dropout& dropout, const TensorView& y, const TensorView& dy,
-                                    bool accumulate_dx, const TensorView& dx, bool accumulate_dw, const TensorView& dw,
-                                    bool accumulate_dbias, const TensorView& dbias) = 0;
+  // b, or b^T, as the second factor of products with about `rows` rows: it has in_features() rows and out_features()
+  // columns. May refer to b, which must stay as it is.
+  virtual std::shared_ptr<const PackedMatrix> pack_factor(const TensorView& b, bool transpose, DType dtype,
+                                                          int64_t rows) = 0;
+  // c = op(a) b + (accumulate ? c : 0), b from pack_factor.
+  virtual void gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
+                           const TensorView& c) = 0;
+  // y [rows, out] = dropout(act(x [rows, in] w + bias)), w [in, out] from pack_factor; bias may be empty.
+  virtual void linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+                      const Dropout& dropout, const TensorView& y) = 0;
+  // Its backward, for kNone and kRelu, from the weight as it lies, [out, in] or, if `transposed`, [in, out]: dx, dw
+  // (like w) and dbias, each of which may be empty. dy is written over.
+  virtual void linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype,
+                               Activation activation, const Dropout& dropout, const TensorView& y, const TensorView& dy,
+                               bool accumulate_dx, const TensorView& dx, bool accumulate_dw, const TensorView& dw,
+                               bool accumulate_dbias, const TensorView& dbias) = 0;
 
   // --- elementwise ----------------------------------------------------------------------------------------------
   virtual void add(const TensorView& a, const TensorView& b, const TensorView& y) = 0;

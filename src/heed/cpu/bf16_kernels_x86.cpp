@@ -17,7 +17,7 @@
 #include <cstring>
 
 #define HEED_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-#define HEED_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")))
+#define HEED_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16,prfchw")))
 
 namespace heed::cpu::bf16 {
 namespace {
@@ -61,17 +61,16 @@ HEED_AVX512 inline __m512i round_two(__m512 low, __m512 high) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
-// 16 rows of the block from `row` on, 32 columns each.
-HEED_AVX512 inline void rows_of(const Source& s, int64_t row, __m512i (&tile)[16]) {
-  for (int i = 0; i < 16; ++i) tile[i] = round_two(load_half(s, row + i, 0), load_half(s, row + i, 1));
-}
-
-// 16 columns of the block, as 16 pairs of rows.
-HEED_AVX512 inline void pairs_of(const Source& s, int half, __m512i (&tile)[16]) {
+// Tile `t` of the block: 32 columns of each of 16 rows or, where rows are the depth, 16 columns of 16 pairs of rows.
+template <Layout kLayout>
+HEED_AVX512 inline void load_tile(const Source& s, int t, __m512i (&tile)[16]) {
   const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
                                               6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  for (int i = 0; i < 16; ++i)
-    tile[i] = _mm512_permutexvar_epi16(interleave, round_two(load_half(s, 2 * i, half), load_half(s, 2 * i + 1, half)));
+  for (int i = 0; i < 16; ++i) {
+    if constexpr (rows_are_depth(kLayout))
+      tile[i] = _mm512_permutexvar_epi16(interleave, round_two(load_half(s, 2 * i, t), load_half(s, 2 * i + 1, t)));
+    else tile[i] = round_two(load_half(s, t * 16 + i, 0), load_half(s, t * 16 + i, 1));
+  }
 }
 
 template <Layout kLayout>
@@ -84,8 +83,7 @@ HEED_AVX512 void pack_band(const Band& band) {
     uint16_t* out = band.out + c / 32 * band.block_stride;
     for (int t = 0; t < 2; ++t) {
       __m512i tile[16];
-      if constexpr (rows_are_depth(kLayout)) pairs_of(source, t, tile);
-      else rows_of(source, t * 16, tile);
+      load_tile<kLayout>(source, t, tile);
       if constexpr (kLayout == Layout::kFirstTransposed || kLayout == Layout::kSecondTransposed) transpose_pairs(tile);
       for (int i = 0; i < 16; ++i) _mm512_store_si512(out + t * kTileElements + i * 32, tile[i]);
     }
@@ -162,6 +160,11 @@ HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_
     _tile_loadd(2, lower, bytes);
     _tile_loadd(3, lower + 16, bytes);
   } else {
+    // The lines of c are fetched while the sums are made.
+    for (int64_t r = 0; r < kPanel; ++r) {
+      __builtin_prefetch(c + r * c_stride, 1);
+      __builtin_prefetch(c + r * c_stride + 16, 1);
+    }
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

@@ -20,29 +20,25 @@ class CpuBackend final : public Backend {
   void to_device(const void* host, size_t bytes, void* data) override;
   void to_host(const void* data, size_t bytes, void* host) override;
   void synchronize() override {}
+  void release_unused() override;
 
   void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha, bool accumulate,
             const TensorView& c) override;
-  void linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias, Activation activation,
-              const Dropout& dropout, const TensorView& y) override;
-  void linear_backward(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
-                       const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
-                       const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
-                       const TensorView& dbias) override;
   std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) override;
   void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                      const TensorView& y) override;
 
   std::string_view bf16_instructions() const override;
-  std::shared_ptr<const PackedMatrix> pack_bf16(const TensorView& b, bool transpose) override;
-  void gemm_bf16(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
-                 const TensorView& c) override;
-  void linear_bf16(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
-                   const Dropout& dropout, const TensorView& y) override;
-  void linear_backward_bf16(const TensorView& x, const TensorView& w, bool transposed, Activation activation,
-                            const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
-                            const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
-                            const TensorView& dbias) override;
+  std::shared_ptr<const PackedMatrix> pack_factor(const TensorView& b, bool transpose, DType dtype,
+                                                  int64_t rows) override;
+  void gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
+                   const TensorView& c) override;
+  void linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+              const Dropout& dropout, const TensorView& y) override;
+  void linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype, Activation activation,
+                       const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
+                       const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
+                       const TensorView& dbias) override;
 
   void add(const TensorView& a, const TensorView& b, const TensorView& y) override;
   void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) override;

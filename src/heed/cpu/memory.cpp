@@ -1,7 +1,8 @@
 // The caching allocator, copies between element types, and fills.
 //
-// Blocks are kept in size classes (eight per power of two, so at most 12.5 % is wasted) and never returned to the
-// system: fresh pages cost 15 times what reused ones do. Large blocks ask for huge pages.
+// Blocks are kept in size classes (eight per power of two, so at most 12.5 % is wasted) and returned to the system only
+// by release_unused(): fresh pages cost 15 times what reused ones do. Large blocks ask for huge pages.
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <array>
@@ -43,6 +44,15 @@ class CachingAllocator {
     const std::lock_guard lock(mutex_);
     in_use_ -= size;
     free_[index].push_back(data);
+  }
+
+  void release_unused() {
+    const std::lock_guard lock(mutex_);
+    for (auto& blocks : free_) {
+      for (void* data : blocks) std::free(data);
+      blocks.clear();
+    }
+    ::malloc_trim(0);
   }
 
   size_t in_use() const {
@@ -117,6 +127,7 @@ void CpuBackend::to_device(const void* host, size_t bytes, void* data) {
 void CpuBackend::to_host(const void* data, size_t bytes, void* host) {
   if (bytes > 0) std::memcpy(host, data, bytes);
 }
+void CpuBackend::release_unused() { allocator().release_unused(); }
 
 void CpuBackend::copy(const TensorView& x, const TensorView& y) {
   const int64_t rows = x.rows(), cols = x.cols();

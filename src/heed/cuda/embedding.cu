@@ -1,25 +1,41 @@
 // Rows of a table by id, with scale, positions and dropout, and the gradient of the table.
 #include "heed/cuda/cuda_backend.h"
 #include "heed/cuda/launch.h"
+#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 namespace {
 
+// A table of f32 or bf16, read as f32.
+struct Table {
+  const void* data;
+  int64_t stride;
+  bool is_bf16;
+
+  explicit Table(const TensorView& x) : data(x.data), stride(x.row_stride), is_bf16(x.dtype == DType::kBF16) {
+    check<DTypeError>(is_bf16 || x.dtype == DType::kF32, "an embedding of {} on a GPU; f32 or bf16 was expected",
+                      name_of(x.dtype));
+  }
+  __device__ float at(int64_t row, int64_t c) const {
+    const int64_t i = row * stride + c;
+    return is_bf16 ? float_of_bf16(static_cast<const uint16_t*>(data)[i]) : static_cast<const float*>(data)[i];
+  }
+};
+
 struct Embed {
   const int32_t *ids, *places;
-  Rows<const float> table, positions;
+  Table table, positions;
   float scale;
   DropoutSpec spec;
   Rows<float> y;
   int64_t cols;
   __device__ void operator()(int64_t r, int64_t unit) const {
-    const float* from = table[ids[r]];
-    const float* position = places ? positions[places[r]] : nullptr;
+    const int64_t id = ids[r], place = places ? places[r] : 0;
     const DropoutFactors factors = spec.active ? spec.unit(r, unit) : DropoutFactors{{}, 0, 1.0f};
 #pragma unroll
     for (int j = 0; j < kUnitChannels; ++j) {
       const int64_t c = unit_channel(unit, j);
-      if (c < cols) y[r][c] = (scale * from[c] + (position ? position[c] : 0.0f)) * factors[j];
+      if (c < cols) y[r][c] = (scale * table.at(id, c) + (places ? positions.at(place, c) : 0.0f)) * factors[j];
     }
   }
 };
@@ -107,8 +123,8 @@ __global__ void __launch_bounds__(kThreads) embed_backward_kernel(EmbedBackward 
 void CudaBackend::embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
                             const TensorView& positions, const Dropout& dropout, const TensorView& y) {
   for_each_unit(stream(), y.rows(), y.cols(),
-                Embed{ids.as<int32_t>(), positions ? position_ids.as<int32_t>() : nullptr, rows_of<const float>(table),
-                      rows_of<const float>(positions), scale, DropoutSpec(dropout), rows_of<float>(y), y.cols()});
+                Embed{ids.as<int32_t>(), positions ? position_ids.as<int32_t>() : nullptr, Table(table),
+                      Table(positions), scale, DropoutSpec(dropout), rows_of<float>(y), y.cols()});
 }
 
 void CudaBackend::embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,

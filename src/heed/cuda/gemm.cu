@@ -1,9 +1,10 @@
-// Matrix products of training.
+// Matrix products by cuBLASLt.
 #include "heed/cuda/gemm.h"
 
 #include <bit>
 
 #include "heed/cuda/launch.h"
+#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 namespace {
@@ -16,17 +17,21 @@ void check_cublas(cublasStatus_t status, const char* what) {
 }
 
 // The largest power of two, up to 256, that the address is a multiple of.
-int alignment_of(const void* data) {
+uint32_t alignment_of(const void* data) {
   const auto address = reinterpret_cast<uintptr_t>(data);
-  return address == 0 ? 256 : 1 << std::min(std::countr_zero(address), 8);
+  return address == 0 ? 256 : 1u << std::min(std::countr_zero(address), 8);
 }
+
+// A matrix of one row may have any stride, which cuBLASLt refuses below the row's length.
+int64_t stride_of(const TensorView& x) { return std::max(x.row_stride, x.cols()); }
 
 // What a matrix that lies row by row is to cuBLASLt: its transpose, column by column.
 class Layout {
  public:
-  Layout(cudaDataType_t type, int64_t rows, int64_t cols, int64_t stride) {
-    check_cublas(cublasLtMatrixLayoutCreate(&layout_, type, static_cast<uint64_t>(cols), static_cast<uint64_t>(rows),
-                                            std::max(stride, cols)),
+  explicit Layout(const TensorView& x) {
+    const int64_t rows = x.rows(), cols = x.cols();
+    check_cublas(cublasLtMatrixLayoutCreate(&layout_, x.dtype == DType::kBF16 ? CUDA_R_16BF : CUDA_R_32F,
+                                            static_cast<uint64_t>(cols), static_cast<uint64_t>(rows), stride_of(x)),
                  "a layout");
   }
   Layout(const Layout&) = delete;
@@ -75,24 +80,40 @@ cublasLtEpilogue_t epilogue_of(const Product& p) {
   return p.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-cudaDataType_t type_of(Factors factors) { return factors == Factors::kBF16 ? CUDA_R_16BF : CUDA_R_32F; }
+// y = x rounded to bf16
+struct Round {
+  Rows<const float> x;
+  Rows<uint16_t> y;
+  __device__ void operator()(int64_t r, int64_t c) const { y[r][c] = bf16_bits(x[r][c]); }
+};
 
 }  // namespace
+
+// A copy's rows are padded to a multiple of eight elements, so that each begins at a multiple of the 16 bytes that are
+// read at once.
+Operand::Operand(CudaBackend& backend, const TensorView& x, DType dtype) : view_(x) {
+  check<DTypeError>(dtype == DType::kF32 || dtype == DType::kBF16, "products in {} are not known on a GPU",
+                    name_of(dtype));
+  if (dtype == DType::kF32 && x.dtype == DType::kF32) return;
+  const int64_t rows = x.rows(), cols = x.cols(), stride = (cols + 7) / 8 * 8;
+  memory_.emplace(backend, static_cast<size_t>(rows * stride) * size_of(dtype));
+  view_ = {memory_->as<void>(), dtype, {rows, cols}, stride};
+  if (x.dtype != DType::kF32) return backend.copy(x, view_);
+  for_each_element(backend.stream(), rows, cols, Round{rows_of<const float>(x), {memory_->as<uint16_t>(), stride}});
+}
 
 // c^T [n, m] = op(b)^T op(a)^T: cuBLASLt's first factor is our second.
 struct Products::Description {
   Operation operation;
   Layout a, b, c;
 
-  explicit Description(const Product& p)
-      : a(type_of(p.factors), p.a.transpose ? p.k : p.m, p.a.transpose ? p.m : p.k, p.a.stride),
-        b(type_of(p.factors), p.b.transpose ? p.n : p.k, p.b.transpose ? p.k : p.n, p.b.stride),
-        c(CUDA_R_32F, p.m, p.n, p.c_stride) {
-    operation.set(CUBLASLT_MATMUL_DESC_TRANSA, p.b.transpose ? CUBLAS_OP_T : CUBLAS_OP_N);
-    operation.set(CUBLASLT_MATMUL_DESC_TRANSB, p.a.transpose ? CUBLAS_OP_T : CUBLAS_OP_N);
+  explicit Description(const Product& p) : a(p.a), b(p.b), c(p.c) {
+    operation.set(CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+    operation.set(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     operation.set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p));
-    if (p.bias) operation.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias));
-    if (p.bias) operation.set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_32F);
+    if (!p.bias) return;
+    operation.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias.as<float>()));
+    operation.set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_32F);
   }
 };
 
@@ -105,104 +126,72 @@ Products::~Products() {
   backend_.deallocate(workspace_, kWorkspace);
 }
 
+Products::Key Products::key_of(const Product& p) {
+  return {p.a.dtype,
+          p.c.rows(),
+          p.c.cols(),
+          p.depth(),
+          p.transpose_a,
+          p.transpose_b,
+          stride_of(p.a),
+          stride_of(p.b),
+          stride_of(p.c),
+          p.accumulate,
+          epilogue_of(p),
+          alignment_of(p.a.data),
+          alignment_of(p.b.data),
+          alignment_of(p.c.data),
+          alignment_of(p.bias.data)};
+}
+
 cublasLtMatmulAlgo_t Products::algorithm(const Key& key, const Description& d) {
   const std::lock_guard lock(mutex_);
   const auto known = algorithms_.find(key);
   if (known != algorithms_.end()) return known->second;
   Preference preference;
   preference.set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspace);
-  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<uint32_t>(std::get<12>(key)));
-  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<uint32_t>(std::get<11>(key)));
-  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<uint32_t>(std::get<13>(key)));
-  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<uint32_t>(std::get<13>(key)));
+  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
+  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
+  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.c_alignment);
+  preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
   check_cublas(cublasLtMatmulAlgoGetHeuristic(handle_, d.operation.get(), d.b.get(), d.a.get(), d.c.get(), d.c.get(),
                                               preference.get(), 1, &result, &found),
                "the choice of an algorithm");
   check<DeviceError>(found == 1 && result.state == CUBLAS_STATUS_SUCCESS,
-                     "cuBLASLt has no algorithm for a product of [{}, {}] and [{}, {}]", std::get<1>(key),
-                     std::get<3>(key), std::get<3>(key), std::get<2>(key));
+                     "cuBLASLt has no algorithm for a product of [{}, {}] and [{}, {}] in {}", key.m, key.k, key.k,
+                     key.n, name_of(key.dtype));
   return algorithms_.emplace(key, result.algo).first->second;
 }
 
 void Products::run(const Product& p) {
+  if (p.c.rows() == 0 || p.c.cols() == 0) return;
   const cudaStream_t stream = backend_.stream();
+  if (p.depth() == 0) {  // nothing is summed
+    if (!p.accumulate) backend_.fill(p.c, 0);
+    return bias_activation(stream, p.c, p.bias, p.relu ? Activation::kRelu : Activation::kNone, {});
+  }
   const Description d(p);
-  const Key key{p.factors,
-                p.m,
-                p.n,
-                p.k,
-                p.a.transpose,
-                p.b.transpose,
-                p.a.stride,
-                p.b.stride,
-                p.c_stride,
-                p.accumulate,
-                static_cast<int>(epilogue_of(p)),
-                alignment_of(p.a.data),
-                alignment_of(p.b.data),
-                alignment_of(p.c),
-                alignment_of(p.bias)};
-  const cublasLtMatmulAlgo_t chosen = algorithm(key, d);
+  const cublasLtMatmulAlgo_t chosen = algorithm(key_of(p), d);
   const float beta = p.accumulate ? 1.0f : 0.0f;
-  check_cublas(cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta,
-                              p.c, d.c.get(), p.c, d.c.get(), &chosen, workspace_, kWorkspace, stream),
+  auto* c = p.c.as<float>();
+  check_cublas(cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta, c,
+                              d.c.get(), c, d.c.get(), &chosen, workspace_, kWorkspace, stream),
                "a product");
 }
 
 void CudaBackend::gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha,
                        bool accumulate, const TensorView& c) {
-  Product p;
-  p.m = c.rows();
-  p.n = c.cols();
-  p.k = transpose_a ? a.rows() : a.cols();
-  if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {
-    if (!accumulate) fill(c, 0);
-    return;
-  }
-  p.a = {a.as<float>(), a.row_stride, transpose_a};
-  p.b = {b.as<float>(), b.row_stride, transpose_b};
-  p.c = c.as<float>();
-  p.c_stride = c.row_stride;
-  p.alpha = alpha;
-  p.accumulate = accumulate;
-  products_->run(p);
-}
-
-void CudaBackend::linear(const TensorView& x, const TensorView& w, bool transposed, const TensorView& bias,
-                         Activation kind, const Dropout& dropout, const TensorView& y) {
-  const int64_t depth = x.cols();
-  if (y.rows() == 0 || y.cols() == 0) return;
-  if (depth == 0) {
-    fill(y, 0);
-    return bias_activation(stream(), y, bias, kind, dropout);
-  }
-  Product p;
-  p.m = y.rows();
-  p.n = y.cols();
-  p.k = depth;
-  p.a = {x.as<float>(), x.row_stride, false};
-  p.b = {w.as<float>(), w.row_stride, !transposed};
-  p.c = y.as<float>();
-  p.c_stride = y.row_stride;
-  p.bias = bias ? bias.as<float>() : nullptr;
-  p.relu = kind == Activation::kRelu;
-  products_->run(p);
-  bias_activation(stream(), y, {}, p.relu ? Activation::kNone : kind, dropout);
-}
-
-// dz = dy m act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
-void CudaBackend::linear_backward(const TensorView& x, const TensorView& w, bool transposed, Activation kind,
-                                  const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
-                                  const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
-                                  const TensorView& dbias) {
-  bias_activation_backward(stream(), y, kind, dropout, dy);
-  if (dx) gemm(dy, false, w, transposed, 1, accumulate_dx, dx);
-  if (dw && transposed) gemm(x, true, dy, false, 1, accumulate_dw, dw);
-  if (dw && !transposed) gemm(dy, true, x, false, 1, accumulate_dw, dw);
-  if (dbias) column_sum(dy, accumulate_dbias, dbias);
+  check<DTypeError>(a.dtype == DType::kF32 && b.dtype == DType::kF32, "gemm of {} and {}; f32 was expected",
+                    name_of(a.dtype), name_of(b.dtype));
+  products_->run({.a = a,
+                  .transpose_a = transpose_a,
+                  .b = b,
+                  .transpose_b = transpose_b,
+                  .alpha = alpha,
+                  .accumulate = accumulate,
+                  .c = c});
 }
 
 }  // namespace heed::cuda

@@ -7,34 +7,41 @@
 
 #include <cublasLt.h>
 
+#include <compare>
 #include <map>
 #include <mutex>
-#include <tuple>
+#include <optional>
 
 #include "heed/cuda/cuda_backend.h"
 
 namespace heed::cuda {
 
-enum class Factors : uint8_t { kF32, kBF16 };
+// A matrix in the element type that its product wants, f32 or bf16: as it lies, or a copy.
+class Operand {
+ public:
+  // What is not copied must stay as it is.
+  Operand(CudaBackend& backend, const TensorView& x, DType dtype);
+  const TensorView& view() const { return view_; }
 
-// A factor as it lies: [rows, cols] with `stride` elements between rows, to be transposed or not.
-struct Factor {
-  const void* data;
-  int64_t stride;
-  bool transpose;
+ private:
+  TensorView view_;
+  std::optional<Scratch> memory_;
 };
 
-// c [m, n] = alpha op(a) op(b) + (accumulate ? c : 0), then + bias of each column, then max(0, ·) if `relu`.
+// c = alpha op(a) op(b) + (accumulate ? c : 0), then + bias of each column, then max(0, ·) if `relu`. a and b have one
+// element type, f32 or bf16; c and bias are f32.
 struct Product {
-  Factors factors = Factors::kF32;
-  int64_t m = 0, n = 0, k = 0;
-  Factor a{}, b{};
-  float* c = nullptr;
-  int64_t c_stride = 0;
+  TensorView a{};
+  bool transpose_a = false;
+  TensorView b{};
+  bool transpose_b = false;
   float alpha = 1;
   bool accumulate = false;
-  const float* bias = nullptr;
+  TensorView bias{};  // may be empty
   bool relu = false;
+  TensorView c{};
+
+  int64_t depth() const { return transpose_a ? a.rows() : a.cols(); }
 };
 
 class Products {
@@ -47,11 +54,20 @@ class Products {
   void run(const Product& product);
 
  private:
-  // All that an algorithm is chosen by; the pointers' alignments are powers of two up to 256.
-  using Key = std::tuple<Factors, int64_t, int64_t, int64_t, bool, bool, int64_t, int64_t, int64_t, bool, int, int, int,
-                         int, int>;
+  // All that an algorithm is chosen by. Alignments are in bytes: powers of two up to 256.
+  struct Key {
+    DType dtype;
+    int64_t m, n, k;
+    bool transpose_a, transpose_b;
+    int64_t a_stride, b_stride, c_stride;
+    bool accumulate;
+    cublasLtEpilogue_t epilogue;
+    uint32_t a_alignment, b_alignment, c_alignment, bias_alignment;
+    auto operator<=>(const Key&) const = default;
+  };
   struct Description;
 
+  static Key key_of(const Product& product);
   cublasLtMatmulAlgo_t algorithm(const Key& key, const Description& description);
 
   CudaBackend& backend_;

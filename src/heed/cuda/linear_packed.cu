@@ -1,8 +1,8 @@
-// y = act(x w^T + bias) of inference, with a weight kept as [in][out].
+// y = act(x w^T + bias) of inference, with a weight kept as f32 [in][out], whatever it was.
 //
 // Each element is one chain of fused multiply-adds over `in` in order, as on the CPU: a row's result does not depend on
 // the rows beside it, which cuBLASLt, whose algorithm follows the number of rows, does not promise.
-#include "heed/cuda/cuda_backend.h"
+#include "heed/cuda/gemm.h"
 #include "heed/cuda/launch.h"
 #include "heed/cuda/math-device.h"
 
@@ -21,7 +21,7 @@ class PackedWeight final : public PackedMatrix {
         memory_(backend, static_cast<size_t>(out_ * in_) * sizeof(float)) {
     const TensorView kept{memory_.as<void>(), DType::kF32, {in_, out_}, out_};
     if (transposed) backend.copy(w, kept);
-    else backend.transpose(w, kept);
+    else backend.transpose(Operand(backend, w, DType::kF32).view(), kept);
   }
   int64_t out_features() const override { return out_; }
   int64_t in_features() const override { return in_; }

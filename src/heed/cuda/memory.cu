@@ -51,6 +51,11 @@ void Allocator::deallocate(void* data, size_t bytes) noexcept {
   free_[size.index].push_back(data);
 }
 
+void Allocator::release_unused() {
+  const std::lock_guard lock(mutex_);
+  return_cached();
+}
+
 size_t Allocator::in_use() const {
   const std::lock_guard lock(mutex_);
   return in_use_;
@@ -147,6 +152,10 @@ void* CudaBackend::allocate(size_t bytes) {
   return allocator_->allocate(bytes);
 }
 void CudaBackend::deallocate(void* data, size_t bytes) noexcept { allocator_->deallocate(data, bytes); }
+void CudaBackend::release_unused() {
+  stream();  // makes the device current
+  allocator_->release_unused();
+}
 size_t CudaBackend::bytes_in_use() const { return allocator_->in_use(); }
 
 void CudaBackend::to_device(const void* host, size_t bytes, void* data) {

@@ -12,12 +12,14 @@
 
 namespace heed::cuda {
 
-// Blocks are kept by size class and given out again; the system gets them back only when it has no more to give. All
-// users are kernels of one stream, so a block that was given back may be given out at once. Thread-safe.
+// Blocks are kept by size class and given out again; the system gets them back when it has no more to give, or by
+// release_unused(). All users are kernels of one stream, so a block that was given back may be given out at once.
+// Thread-safe.
 class Allocator {
  public:
   void* allocate(size_t bytes);  // throws MemoryError
   void deallocate(void* data, size_t bytes) noexcept;
+  void release_unused();
   size_t in_use() const;
 
  private:

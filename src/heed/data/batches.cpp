@@ -30,11 +30,12 @@ std::vector<uint32_t> bucket_of_length(uint32_t longest, double growth) {
   return buckets;
 }
 
-// All rows, shuffled, then ordered by bucket; within a bucket the shuffled order stays.
+// All rows, shuffled, then ordered by bucket; within a bucket the shuffled order stays. Or all as they come.
 std::vector<uint32_t> rows_by_bucket(std::span<const uint16_t> source, std::span<const uint16_t> target,
                                      const BatchOptions& options, uint64_t epoch) {
   std::vector<uint32_t> shuffled(target.size());
   std::iota(shuffled.begin(), shuffled.end(), 0u);
+  if (!options.shuffle) return shuffled;
   Random(stream_seed(options.seed, Stream::kShuffleRows), epoch).shuffle(shuffled);
 
   const auto longer = [&](uint32_t row) { return std::max(source[row], target[row]); };
@@ -126,7 +127,7 @@ BatchPlan::BatchPlan(std::span<const uint16_t> source_lengths, std::span<const u
   order_.resize(begins_.size());
   begins_.push_back(static_cast<uint32_t>(rows_.size()));
   std::iota(order_.begin(), order_.end(), 0u);
-  Random(stream_seed(options.seed, Stream::kShuffleBatches), epoch).shuffle(order_);
+  if (options.shuffle) Random(stream_seed(options.seed, Stream::kShuffleBatches), epoch).shuffle(order_);
 
   measure(source_lengths, target_lengths, options.count_source);
 }
@@ -136,6 +137,7 @@ void BatchPlan::measure(std::span<const uint16_t> source_lengths, std::span<cons
   report_.batches = batches();
   report_.rows = rows_.size();
   report_.smallest_batch = std::numeric_limits<uint64_t>::max();
+  uint64_t most = 0;
   for (uint64_t k = 0; k < batches(); ++k) {
     uint64_t source = 0, target = 0, longest_source = 0, longest_target = 0;
     for (const uint32_t row : rows(k)) {
@@ -151,6 +153,10 @@ void BatchPlan::measure(std::span<const uint16_t> source_lengths, std::span<cons
     const uint64_t cost = target + (count_source ? source : 0);
     report_.smallest_batch = std::min(report_.smallest_batch, cost);
     report_.largest_batch = std::max(report_.largest_batch, cost);
+    if (source + target > most) {
+      most = source + target;
+      heaviest_ = k;
+    }
   }
 }
 
@@ -158,6 +164,40 @@ std::span<const uint32_t> BatchPlan::rows(uint64_t k) const {
   const uint32_t batch = order_[k];
   return std::span(rows_).subspan(begins_[batch], begins_[batch + 1] - begins_[batch]);
 }
+
+std::shared_ptr<const BatchPlan> BatchPlans::plan(uint64_t epoch) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [number, plan] : recent_)
+    if (number == epoch) return plan;
+  auto plan = std::make_shared<const BatchPlan>(source_lengths_, target_lengths_, options_, epoch);
+  if (recent_.size() == 2) recent_.erase(recent_.begin());
+  recent_.emplace_back(epoch, plan);
+  return plan;
+}
+
+void BatchPlans::set_max_tokens(uint32_t tokens) {
+  const std::lock_guard lock(mutex_);
+  options_.max_tokens = tokens;
+  recent_.clear();
+}
+
+void BatchPlans::keep_order() {
+  const std::lock_guard lock(mutex_);
+  options_.shuffle = false;
+  recent_.clear();
+}
+
+namespace {
+
+BatchOptions of_all(BatchOptions options) {
+  options.max_tokens = share().of_all(options.max_tokens);
+  return options;
+}
+
+}  // namespace
+
+ParallelBatches::ParallelBatches(const EncodedCorpus& corpus, const BatchOptions& options)
+    : corpus_(corpus), plans_(corpus.source_lengths(), corpus.target_lengths(), of_all(options)) {}
 
 ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
   const auto current = plan(epoch);
@@ -171,16 +211,6 @@ ParallelBatch ParallelBatches::batch(uint64_t epoch, uint64_t k) const {
     batch.lines.push_back(corpus_.line(row));
   }
   return batch;
-}
-
-std::shared_ptr<const BatchPlan> ParallelBatches::plan(uint64_t epoch) const {
-  const std::lock_guard lock(mutex_);
-  for (const Planned& planned : recent_)
-    if (planned.epoch == epoch) return planned.plan;
-  auto plan = std::make_shared<const BatchPlan>(corpus_.source_lengths(), corpus_.target_lengths(), options_, epoch);
-  if (recent_.size() == 2) recent_.erase(recent_.begin());
-  recent_.push_back({epoch, plan});
-  return plan;
 }
 
 }  // namespace heed::data

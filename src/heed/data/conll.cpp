@@ -72,10 +72,10 @@ class ConllLines {
 struct Tag {
   char prefix = 'O';
   std::string_view type;
-  bool is_entity() const { return prefix != 'O'; }
+  bool is_entity() const { return prefix != 'O' && prefix != '\0'; }
 };
 
-// A tag that is neither "O" nor a prefix and a type has the prefix 0.
+// A tag that is neither "O" nor a prefix and a type has the prefix 0, and is no entity.
 Tag read_tag(std::string_view text) {
   if (text == "O") return {};
   constexpr std::string_view kPrefixes = "BIES";
@@ -87,6 +87,24 @@ Tag read_tag(std::string_view text) {
 bool continues(const Tag& last, const Tag& next) {
   const bool is_open = last.prefix == 'B' || last.prefix == 'I';
   return is_open && (next.prefix == 'I' || next.prefix == 'E') && last.type == next.type;
+}
+
+// Where some words are outside of entities and others inside, no tag is of another kind.
+void check_entity_tags(const TaggedText& text) {
+  bool has_outside = false, has_entity = false;
+  const auto each = [&](const auto& visit) {
+    for (size_t s = 0; s < text.sentences.size(); ++s)
+      for (size_t w = 0; w < text.sentences[s].tags.size(); ++w) visit(s, w, read_tag(text.sentences[s].tags[w]));
+  };
+  each([&](size_t, size_t, const Tag& tag) {
+    has_outside = has_outside || tag.prefix == 'O';
+    has_entity = has_entity || tag.is_entity();
+  });
+  if (!has_outside || !has_entity) return;
+  each([&](size_t s, size_t w, const Tag& tag) {
+    check<DataError>(tag.prefix != '\0', "{}: the tag \"{}\" is neither O nor a type behind B-, I-, E- or S-",
+                     text.where(s, w), text.sentences[s].tags[w]);
+  });
 }
 
 }  // namespace
@@ -117,6 +135,7 @@ TaggedText read_tagged_jsonl(const std::filesystem::path& file, const std::strin
                             lines.line()};
     check<DataError>(sentence.words.size() == sentence.tags.size(), "{}: {} words in \"{}\", but {} tags in \"{}\"",
                      lines.where(), sentence.words.size(), words_key, sentence.tags.size(), tags_key);
+    check<DataError>(std::ranges::find(sentence.tags, "") == sentence.tags.end(), "{}: a tag is empty", lines.where());
     if (!sentence.words.empty()) text.sentences.push_back(std::move(sentence));
   }
   check<DataError>(!text.sentences.empty(), "{}: holds no sentence", text.file);
@@ -163,6 +182,7 @@ std::vector<std::string> to_bio(std::span<const std::string> tags) {
 }
 
 TagScheme convert_to_bio(TaggedText& text) {
+  check_entity_tags(text);
   const TagScheme scheme = detect_tag_scheme(text.sentences);
   if (scheme == TagScheme::kIob1 || scheme == TagScheme::kBioes)
     for (TaggedSentence& sentence : text.sentences) sentence.tags = to_bio(sentence.tags);

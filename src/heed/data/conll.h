@@ -41,8 +41,8 @@ struct ConllOptions {
 // a file without a sentence.
 TaggedText read_conll(const std::filesystem::path& file, const ConllOptions& options = {});
 
-// Lines of {"tokens": [...], "tags": [...]}. Throws DataError, with the line, for what is no such object and for lists
-// of different lengths; a line with empty lists is left out.
+// Lines of {"tokens": [...], "tags": [...]}. Throws DataError, with the line, for what is no such object, for lists of
+// different lengths and for an empty tag; a line with empty lists is left out.
 TaggedText read_tagged_jsonl(const std::filesystem::path& file, const std::string& words_key = "tokens",
                              const std::string& tags_key = "tags");
 
@@ -63,7 +63,8 @@ std::string name_of(TagScheme scheme);
 // The tags of one sentence in kIob1, kBio or kBioes as BIO, marking the same entities. Tags in BIO stay as they are.
 std::vector<std::string> to_bio(std::span<const std::string> tags);
 
-// All sentences by to_bio, unless they are in BIO or kPlain; what was found.
+// All sentences by to_bio, unless they are in BIO or kPlain; what was found. Throws DataError, with the place, for a
+// tag that is no entity's in a text with O and entities.
 TagScheme convert_to_bio(TaggedText& text);
 
 }  // namespace heed::data

@@ -23,7 +23,8 @@ std::vector<size_t> random_parts(size_t total, size_t parts, Random& random) {
   return lengths;
 }
 
-size_t rounded(double x) { return static_cast<size_t>(std::llround(x)); }
+// Halves to the even number, as TensorFlow rounds.
+size_t rounded(double x) { return static_cast<size_t>(std::llrint(x)); }
 
 // By multiplication (Knuth, The Art of Computer Programming 2, 3.4.1); lambda is small.
 size_t poisson(double lambda, Random& random) {
@@ -65,15 +66,13 @@ Hidden draw_hidden(size_t tokens, const Infilling& noise, Random& random) {
     return std::none_of(taken.begin() + static_cast<ptrdiff_t>(from), taken.begin() + static_cast<ptrdiff_t>(to),
                         [](bool t) { return t; });
   };
-  const size_t wanted = std::max<size_t>(1, rounded(noise.density * static_cast<double>(tokens)));
-  size_t count = 0, saved = 0;  // tokens that are hidden, and by how many the source is shorter
+  const auto wanted = static_cast<size_t>(std::ceil(noise.density * static_cast<double>(tokens)));
+  size_t count = 0, saved = 0, empty = 0;  // tokens that are hidden, by how many the source is shorter, empty spans
   // Where spans have become too many for a long one to find a place, shorter ones are tried.
   for (size_t failures = 0; count < wanted && failures < 8 * tokens;) {
     const size_t length = std::min({poisson(noise.mean_length, random), wanted - count, tokens});
     if (length == 0) {
-      const size_t place = random.below(static_cast<uint32_t>(tokens + 1));
-      hidden.inserted[place] += saved > 0;
-      saved -= saved > 0;
+      ++empty;
       ++failures;  // so that it ends for whatever mean
       continue;
     }
@@ -86,6 +85,13 @@ Hidden draw_hidden(size_t tokens, const Infilling& noise, Random& random) {
     std::fill_n(taken.begin() + static_cast<ptrdiff_t>(begin), length, true);
     count += length;
     saved += length - 1;
+  }
+  // Where nothing is hidden on both sides: inside a span they would be hidden themselves.
+  for (empty = std::min(empty, saved); empty > 0;) {
+    const size_t place = random.below(static_cast<uint32_t>(tokens + 1));
+    if (place > 0 && place < tokens && taken[place - 1] && taken[place]) continue;
+    ++hidden.inserted[place];
+    --empty;
   }
   return hidden;
 }

@@ -21,7 +21,7 @@ DocumentReader::DocumentReader(std::vector<std::filesystem::path> files, Documen
 }
 
 bool DocumentReader::next(std::string& text) {
-  while (file_ < files_.size()) {
+  while (file_ < files_.size() && (options_.most == 0 || documents_ < options_.most)) {
     if (!is_open_) open_file();
     while (next_in_file(text)) {
       if (text.empty()) {
@@ -33,6 +33,7 @@ bool DocumentReader::next(std::string& text) {
       return true;
     }
     check<DataError>(found_ > 0, "{}: holds no text", files_[file_].string());
+    if (lines_) note(lines_->report());
     is_open_ = false;
     ++file_;
   }
@@ -66,13 +67,17 @@ bool DocumentReader::next_in_file(std::string& text) {
   }
   if (!where_.empty()) return false;  // the one document has been given out
   where_ = path;
-  text = read_text(path, options_.lines);
+  LineReport report;
+  text = read_text(path, options_.lines, &report);
+  note(report);
   return true;
 }
 
+void DocumentReader::note(const LineReport& report) { replaced_ += report.invalid_utf8 + report.nul; }
+
 std::string DocumentReader::where() const { return where_; }
 
-std::string read_text(const std::string& path, const LineOptions& options) {
+std::string read_text(const std::string& path, const LineOptions& options, LineReport* report) {
   const std::string bytes = read_bytes(path);
   LineRules rules(path, options);
   std::string text, scratch;
@@ -84,6 +89,7 @@ std::string read_text(const std::string& path, const LineOptions& options) {
     if (end < bytes.size()) text += '\n';
     begin = end + 1;
   }
+  if (report) *report = rules.report();
   return text;
 }
 

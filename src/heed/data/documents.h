@@ -23,6 +23,7 @@ struct DocumentOptions {
   DocumentsPer per = DocumentsPer::kFile;  // of text files; those named .jsonl or .json (.gz, .zst) hold one a line
   std::string text_key = "text";           // in JSON lines
   LineOptions lines{};                     // of text files
+  uint64_t most = 0;                       // documents that are read; 0: all
 };
 
 class DocumentReader {
@@ -39,10 +40,13 @@ class DocumentReader {
 
   uint64_t documents() const { return documents_; }  // given out so far
   uint64_t empty() const { return empty_; }          // left out so far
+  // Parts of the files read so far that are not UTF-8, or NUL, for which U+FFFD stands.
+  uint64_t replaced() const { return replaced_; }
 
  private:
   bool next_in_file(std::string& text);
   void open_file();
+  void note(const LineReport& report);
 
   std::vector<std::filesystem::path> files_;
   DocumentOptions options_;
@@ -52,10 +56,11 @@ class DocumentReader {
   std::unique_ptr<LineReader> lines_;  // one of these two, for documents that are lines
   std::unique_ptr<JsonLines> json_lines_;
   std::string where_;
-  uint64_t documents_ = 0, empty_ = 0;
+  uint64_t documents_ = 0, empty_ = 0, replaced_ = 0;
 };
 
-// A whole text file by the rules of line_reader.h, its line ends kept as '\n'. Throws DataError, IoError.
-std::string read_text(const std::string& path, const LineOptions& options = {});
+// A whole text file by the rules of line_reader.h, its line ends kept as '\n', and what `report` may ask for. Throws
+// DataError, IoError.
+std::string read_text(const std::string& path, const LineOptions& options = {}, LineReport* report = nullptr);
 
 }  // namespace heed::data

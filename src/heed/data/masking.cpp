@@ -56,7 +56,7 @@ std::vector<int32_t> mask_tokens(std::span<int32_t> ids, const std::vector<bool>
   size_t tokens = 0, chosen = 0;
   for (const Word& word : words) tokens += word.end - word.begin;
   const auto wanted =
-      std::max<size_t>(1, static_cast<size_t>(std::llround(masking.probability * static_cast<double>(tokens))));
+      std::max<size_t>(1, static_cast<size_t>(std::llrint(masking.probability * static_cast<double>(tokens))));
   random.shuffle(words);
   const auto fits = [&](const Word& word) { return chosen + (word.end - word.begin) <= wanted; };
   // Where even the shortest word is longer than the share, one is chosen all the same.

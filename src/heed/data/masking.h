@@ -14,7 +14,7 @@
 namespace heed::data {
 
 struct Masking {
-  double probability = 0.15;  // of being chosen: the number of tokens is rounded, one is chosen at least
+  double probability = 0.15;  // of being chosen: the number of tokens is rounded (halves to even), at least 1
   double mask_share = 0.8;    // of the chosen ones
   double random_share = 0.1;  // of the chosen ones
   int32_t mask_id = -1;

@@ -17,8 +17,8 @@ class TextExamples {
  public:
   using Part = TokenBlocks::Part;  // tokens [begin, end) of the stream
 
-  // `most`: tokens of an example. `end`: what stands between documents in the stream, which belongs to no example
-  // unless they are packed. Throws DataError if there is no token.
+  // `most`: tokens of an example. `end`: what stands between documents in the stream and nowhere else; it belongs to no
+  // example. Throws DataError if there is no token.
   static TextExamples packed(const TokenStream& stream, uint32_t most, uint64_t seed);
   static TextExamples by_document(const TokenStream& stream, uint32_t most, int32_t end);
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "heed/base/error.h"
+#include "heed/base/log.h"
 #include "heed/text/character_class.h"
 
 namespace heed::data {
@@ -28,10 +30,14 @@ struct TextSource::Text {
   DocumentOptions options;
   double share = 0;             // that is held out
   std::optional<uint64_t> cut;  // characters that stay, once they are counted
+  bool warned = false;          // of what is not UTF-8
 
-  void each(const Visit& visit) const {
+  void each(const Visit& visit) {
     DocumentReader reader(files, options);
     for (std::string text; reader.next(text);) visit(text, reader.where());
+    if (std::exchange(warned, true) || reader.replaced() == 0) return;
+    log().warn("{}{}: {} parts that are not UTF-8 became U+FFFD", files.front().string(),
+               files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : "", reader.replaced());
   }
 
   uint64_t find_cut() {
@@ -44,11 +50,11 @@ struct TextSource::Text {
 };
 
 TextSource::TextSource(std::vector<std::filesystem::path> files, DocumentOptions options)
-    : text_(std::make_shared<Text>(Text{std::move(files), std::move(options), 0, {}})) {}
+    : text_(std::make_shared<Text>(Text{std::move(files), std::move(options), 0, {}, false})) {}
 
 std::pair<TextSource, TextSource> TextSource::split(double share) const {
   check<UsageError>(share > 0 && share < 1, "--valid-fraction is {}; it lies between 0 and 1", share);
-  const auto text = std::make_shared<Text>(Text{text_->files, text_->options, share, {}});
+  const auto text = std::make_shared<Text>(Text{text_->files, text_->options, share, {}, text_->warned});
   return {TextSource(text, Part::kKept), TextSource(text, Part::kHeldOut)};
 }
 
@@ -84,7 +90,8 @@ Json TextSource::json() const {
   const DocumentOptions& o = text_->options;
   Json json{{"files", std::move(files)},
             {"document-per", o.per == DocumentsPer::kLine ? "line" : "file"},
-            {"text-key", o.text_key}};
+            {"text-key", o.text_key},
+            {"most", o.most}};
   if (part_ == Part::kAll) return json;
   json["share"] = text_->share;
   json["part"] = part_ == Part::kKept ? "kept" : "held out";

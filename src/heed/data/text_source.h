@@ -1,8 +1,8 @@
 // TextSource: the documents of text files, all of them or the part before or behind a cut. What is held out of a text
 // is its end: of n characters in all documents together the first int((1 - share) n) stay, wherever that cuts.
 //
-// Each read() opens the files anew, so a source may be read as often as need be. Copies share what they know of the
-// text. Not thread-safe.
+// Each read() opens the files anew, so a source may be read as often as need be; the first one to the end warns of what
+// is not UTF-8. Copies share what they know of the text. Not thread-safe.
 #pragma once
 
 #include <filesystem>

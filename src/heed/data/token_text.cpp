@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <exception>
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
@@ -42,8 +41,9 @@ class StreamEncoder {
  public:
   StreamEncoder(const text::Tokenizer& tokenizer, const TokenTextOptions& options, TokenWriter& writer)
       : tokenizer_(tokenizer), options_(options), frame_(frame_of(tokenizer)), writer_(writer) {
-    if (const int32_t end = end_token_of(tokenizer); options.end_token && end >= 0)
-      end_.push_back(options.word_marks ? 2 * end + 1 : end);
+    const int32_t end = end_token_of(tokenizer);
+    if (options.document_marks) end_.push_back(document_mark(tokenizer, options));
+    else if (options.end_token && end >= 0) end_.push_back(options.word_marks ? 2 * end + 1 : end);
   }
 
   void add(std::string_view text, const std::string& place) {
@@ -51,7 +51,7 @@ class StreamEncoder {
     counts_.bytes += text.size();
     for (bool first = true; !text.empty(); first = false) {
       const size_t length = text.size() <= kPart ? text.size() : cut_of(text);
-      pending_.push_back({std::string(text.substr(0, length)), place, first, {}, nullptr});
+      pending_.push_back({std::string(text.substr(0, length)), place, first, {}});
       pending_bytes_ += length;
       text.remove_prefix(length);
     }
@@ -68,7 +68,6 @@ class StreamEncoder {
     std::string text, place;
     bool first = false;  // of its document
     std::vector<int32_t> ids;
-    std::exception_ptr error;
   };
 
   std::vector<int32_t> ids_of(const Part& part) const {
@@ -82,29 +81,28 @@ class StreamEncoder {
     return ids;
   }
 
-  void encode(Part& part) const {
-    try {
-      part.ids = ids_of(part);
-    } catch (...) {
-      part.error = std::current_exception();
-    }
-  }
-
   void flush() {
     parallel_for(static_cast<int64_t>(pending_.size()), 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) encode(pending_[static_cast<size_t>(i)]);
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+        naming_place(pending_[i], [&] { pending_[i].ids = ids_of(pending_[i]); });
     });
-    for (Part& part : pending_) write(part);
+    for (const Part& part : pending_) naming_place(part, [&] { write(part); });
     pending_.clear();
     pending_bytes_ = 0;
   }
 
   void write(const Part& part) {
+    begins_ = begins_ || part.first;
+    if (part.ids.empty()) return;  // white space, to most tokenizers
+    if (begins_ && writer_.size() > 0) writer_.append(end_);
+    begins_ = false;
+    writer_.append(part.ids);
+  }
+
+  template <class F>
+  static void naming_place(const Part& part, const F& f) {
     try {
-      if (part.error) std::rethrow_exception(part.error);
-      if (part.ids.empty()) return;  // white space, to most tokenizers
-      if (part.first && writer_.size() > 0) writer_.append(end_);
-      writer_.append(part.ids);
+      f();
     } catch (const DataError& error) {
       fail<DataError>("{}: {}", part.place, error.what());
     }
@@ -117,6 +115,7 @@ class StreamEncoder {
   TokenWriter& writer_;
   std::vector<Part> pending_;
   size_t pending_bytes_ = 0;
+  bool begins_ = false;  // whether what is written next is the first of its document
   TextCounts counts_;
 };
 
@@ -198,8 +197,12 @@ int32_t end_token_of(const text::Tokenizer& tokenizer) {
   return frame.behind.empty() ? -1 : frame.behind.back();
 }
 
+int32_t document_mark(const text::Tokenizer& tokenizer, const TokenTextOptions& options) {
+  return tokenizer.vocab_size() * (options.word_marks ? 2 : 1);
+}
+
 TokenStream encode_text(const TextSource& text, const text::Tokenizer& tokenizer, const TokenTextOptions& options) {
-  const int32_t values = tokenizer.vocab_size() * (options.word_marks ? 2 : 1);
+  const int32_t values = document_mark(tokenizer, options) + options.document_marks;
   if (options.cache.empty()) {
     TokenWriter writer(values);
     return encode_into(writer, text, tokenizer, options, nullptr);
@@ -208,7 +211,8 @@ TokenStream encode_text(const TextSource& text, const text::Tokenizer& tokenizer
                     {"tokenizer", options.tokenizer},
                     {"end-token", options.end_token},
                     {"begin-token", options.begin_token},
-                    {"word-marks", options.word_marks}};
+                    {"word-marks", options.word_marks},
+                    {"document-marks", options.document_marks}};
   const fs::path file = options.cache / (sha256_hex(wanted.dump()).substr(0, 24) + ".tokens");
   if (auto stream = cached(file, text.files())) {
     log().info("{} tokens are read from {}", stream->size(), file.string());

@@ -21,7 +21,12 @@ struct TokenTextOptions {
   std::string tokenizer{};        // what tells the tokenizer from any other; for the cache alone
   bool begin_token = true;        // what the tokenizer puts before a text
   bool word_marks = false;        // instead of ids: 2 id + 1 where a word begins, else 2 id
+  bool document_marks = false;    // between documents: document_mark() instead of the end token
 };
+
+// What is none of the tokens that a text of these options has, whatever is written in it: a text may well hold
+// "</s>".
+int32_t document_mark(const text::Tokenizer& tokenizer, const TokenTextOptions& options);
 
 // Uses as many threads as kernels would. Throws what the source throws, DataError naming the place of a text that the
 // tokenizer refuses, and IoError.

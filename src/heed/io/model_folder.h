@@ -89,7 +89,7 @@ struct ModelContent {
   // Writes whatever else belongs in it (tokenizer files) into the given folder; may be empty.
   std::function<void(const std::filesystem::path& folder)> add_files;
   // Writes what else changes with the weights (adapters); may be empty.
-  std::function<void(const std::filesystem::path& folder)> add_weights;
+  std::function<void(const std::filesystem::path& folder)> add_weights{};
   // Of tensors in one file; more are written as shards with an index. A tensor is never split.
   uint64_t max_shard_bytes = kMaxShardBytes;
 };

@@ -1,23 +1,22 @@
 #include "heed/models/bart.h"
 
+#include <algorithm>
+
 #include "heed/models/config_values.h"
-#include "heed/nn/initialization.h"
+#include "heed/models/encoder_decoder.h"
+#include "heed/models/text_encoder_config.h"
 
 namespace heed::models {
 namespace {
 
-constexpr const char* kShared = "model.shared.weight";
+constexpr Architecture kArchitectures[] = {
+    {"BartForConditionalGeneration", Head::kNone},
+    {"BartModel", Head::kNone},
+    {"BartForSequenceClassification", Head::kSequenceClassification},
+    {"BartForQuestionAnswering", Head::kQuestionAnswering},
+};
 
-void check_head(const io::ConfigReader& r, const std::string& file) {
-  for (const std::string& name : r.strings("architectures"))
-    check<ConfigError>(name == "BartForConditionalGeneration",
-                       "{}: architectures is \"{}\"; of this family Heed reads BartForConditionalGeneration", file,
-                       name);
-}
-
-EncoderDecoderConfig read_structure(const Json& json, const std::string& file) {
-  const io::ConfigReader r(json, file);
-  check_head(r, file);
+EncoderDecoderConfig read_structure(const io::ConfigReader& r, const std::string& file) {
   EncoderDecoderConfig c;
   c.d_model = r.get_or<int>("d_model", 1024, 1, io::kMaxHidden);
   c.encoder_layers = r.get_or<int>("encoder_layers", 12, 1, io::kMaxLayers);
@@ -54,35 +53,83 @@ EncoderDecoderConfig read_structure(const Json& json, const std::string& file) {
   return c;
 }
 
-// Marks of fairseq's checkpoints.
-bool known_but_not_held(const std::string& name) {
-  return name == "model.encoder.version" || name == "model.decoder.version";
+// Where nothing is tied, the shared matrix is one that nothing reads; folders hold it all the same.
+void keep_shared(nn::ParameterStore& store, const std::string& prefix, const EncoderDecoderConfig& c) {
+  if (!c.share_embeddings) store.create_constant(prefix + "shared.weight", {c.vocab_size, c.d_model});
+}
+
+// Both stacks over one text, which the decoder reads shifted by one.
+class BothStacks final : public TextBody {
+ public:
+  BothStacks(nn::Builder& b, const std::string& prefix, const EncoderDecoderConfig& c) : stacks_(b, prefix, c) {
+    keep_shared(b.store, prefix, c);
+  }
+
+  const Tensor& words() const override { return stacks_.target_words(); }
+  int max_length() const override { return static_cast<int>(stacks_.structure().max_positions); }
+  Tensor operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const override {
+    const Tensor encoded = stacks_.encode(batch.ids, rows, batch.visible, pass);
+    return stacks_.decode(batch.ids, rows, encoded, rows, batch.visible, pass);
+  }
+  // The last end-of-text token: the decoder has read all before it.
+  std::vector<int32_t> whole(const TextBatch& batch) const override {
+    std::vector<int32_t> places;
+    for (int i = 0; i < batch.ids.rows(); ++i) {
+      const auto row = batch.ids.row(i);
+      const auto last = std::find(row.rbegin(), row.rend(), stacks_.structure().eos_id);
+      check<DataError>(last != row.rend(), "a text without the end-of-text token {}", stacks_.structure().eos_id);
+      places.push_back(batch.ids.offsets[static_cast<size_t>(i)] + static_cast<int32_t>(row.rend() - last) - 1);
+    }
+    return places;
+  }
+
+ private:
+  EncoderDecoderStacks stacks_;
+};
+
+HeadConfig read_head(const io::ConfigReader& r, const std::string& file, Head kind) {
+  HeadConfig head;
+  head.kind = kind;
+  if (kind == Head::kSequenceClassification) {
+    head.classes = read_classification(r, file, 3);
+    head.dropout_before = head.dropout_after = read_rate(r, "classifier_dropout", 0);
+    head.dense = "classification_head.dense";
+    head.activation = Activation::kTanh;
+    head.output = "classification_head.out_proj";
+  } else if (kind == Head::kQuestionAnswering) {
+    head.output = "qa_outputs";
+  }
+  return head;
+}
+
+std::unique_ptr<Model> make_reader(const EncoderDecoderConfig& c, const HeadConfig& head, const Json& config,
+                                   std::optional<uint64_t> seed) {
+  const std::string prefix = head.kind == Head::kNone ? "" : "model.";
+  WeightRules rules = weight_rules_of(c, prefix);
+  rules.ignored = [marks = rules.ignored](const std::string& name) {
+    return marks(name) || name == "final_logits_bias" || name == "lm_head.weight";  // of a model that writes
+  };
+  const auto body = [&](nn::Builder& b) { return std::make_unique<BothStacks>(b, prefix, c); };
+  return std::make_unique<EncoderWithHead>(body, head, std::move(rules), config, seed);
 }
 
 }  // namespace
 
-BartModel::BartModel(const EncoderDecoderConfig& structure, Json config, std::optional<uint64_t> seed)
-    : EncoderDecoder(structure, seed, std::move(config)) {
-  // Where nothing is tied, the shared matrix is a matrix that nothing reads; folders hold it all the same.
-  if (!structure.share_embeddings) parameters().create_constant(kShared, {structure.vocab_size, structure.d_model});
-}
-
-WeightRules BartModel::weight_rules() const {
-  WeightRules rules{[](const std::string& name) { return name == "final_logits_bias"; }, known_but_not_held};
-  for (const char* copy : {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"})
-    rules.tied.emplace_back(copy, "model.shared.weight");
-  return rules;
-}
-
 std::unique_ptr<Model> make_bart(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
-  return std::make_unique<BartModel>(read_structure(config, file), config, seed);
+  const io::ConfigReader r(config, file);
+  const auto [name, kind] = read_architecture(r, file, kArchitectures);
+  const EncoderDecoderConfig c = read_structure(r, file);
+  if (name != kArchitectures[0].first) return make_reader(c, read_head(r, file, kind), config, seed);
+  auto model = std::make_unique<EncoderDecoder>(c, seed, config);
+  keep_shared(model->parameters(), "model.", c);
+  return model;
 }
 
 Json new_bart(const NewModel& m) {
   check<UsageError>(m.ids.pad >= 0 && m.ids.eos >= 0,
                     "this family needs a tokenizer with a padding token and an end-of-text token");
   Json config{{"model_type", "bart"},
-              {"architectures", {"BartForConditionalGeneration"}},
+              {"architectures", {architecture_for(m.head, kArchitectures)}},
               {"vocab_size", m.vocab},
               {"d_model", m.d_model},
               {"encoder_layers", m.layers},

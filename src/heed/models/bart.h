@@ -1,17 +1,12 @@
-// BART (Lewis et al. 2020): the encoder-decoder of encoder_decoder.h with learned positions, a norm behind the
-// embedding, and GELU, as transformers' BartForConditionalGeneration stores it.
+// BART (Lewis et al. 2020) as transformers stores it: the encoder-decoder of encoder_decoder.h with learned positions,
+// a norm behind the embedding, and GELU. As BartForConditionalGeneration it writes texts; with a head (sequence
+// classification, question answering) or none, encoder and decoder read the same text (sections 3.1 and 3.2).
 #pragma once
 
-#include "heed/models/encoder_decoder.h"
+#include "heed/models/interface.h"
 #include "heed/models/new_model.h"
 
 namespace heed::models {
-
-class BartModel final : public EncoderDecoder {
- public:
-  BartModel(const EncoderDecoderConfig& structure, Json config, std::optional<uint64_t> seed);
-  WeightRules weight_rules() const override;
-};
 
 // See make_model() and new_config().
 std::unique_ptr<Model> make_bart(const Json& config, const std::string& file, std::optional<uint64_t> seed);

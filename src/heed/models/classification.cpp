@@ -28,7 +28,7 @@ std::vector<std::string> read_labels(const Json& names, const std::string& file)
 
 }  // namespace
 
-Classification read_classification(const io::ConfigReader& config, const std::string& file) {
+Classification read_classification(const io::ConfigReader& config, const std::string& file, int usual) {
   Classification result;
   const auto count = config.get<int>("num_labels", 1, io::kMaxVocab);
   if (const Json* names = config.find("id2label")) {
@@ -37,7 +37,7 @@ Classification read_classification(const io::ConfigReader& config, const std::st
                        "{}: num_labels is {}, but id2label names {} classes", file, count.value_or(0),
                        result.labels.size());
   } else {
-    for (int i = 0; i < count.value_or(2); ++i) result.labels.push_back(fmt::format("LABEL_{}", i));
+    for (int i = 0; i < count.value_or(usual); ++i) result.labels.push_back(fmt::format("LABEL_{}", i));
   }
   const bool one = result.labels.size() == 1;
   result.problem = config.get_enum_or("problem_type", one ? Problem::kRegression : Problem::kSingleLabel,

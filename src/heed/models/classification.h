@@ -12,9 +12,10 @@ struct Classification {
   std::vector<std::string> labels;  // by class, at least one
 };
 
-// From id2label, num_labels and problem_type; two labels, LABEL_0 and LABEL_1, if nothing is given. One label alone is
-// a regression, several are a choice, unless problem_type says otherwise. Throws ConfigError.
-Classification read_classification(const io::ConfigReader& config, const std::string& file);
+// From id2label, num_labels and problem_type; LABEL_0, LABEL_1, … if no names are given, `usual` of them without a
+// number. One label alone is a regression, several are a choice, unless problem_type says otherwise. Throws
+// ConfigError.
+Classification read_classification(const io::ConfigReader& config, const std::string& file, int usual = 2);
 
 // The loss of logits [rows, labels], summed over rows (several labels, regression: over all numbers) and divided as
 // options say. UsageError if the targets are not of the problem's kind.

@@ -4,14 +4,18 @@ namespace heed::models {
 
 Activation read_activation(const io::ConfigReader& reader, std::string_view key, Activation fallback) {
   return reader.get_enum_or(key, fallback,
-                            {{"relu", Activation::kRelu},
-                             {"gelu", Activation::kGelu},
-                             {"gelu_python", Activation::kGelu},
-                             {"gelu_new", Activation::kGeluTanh},
-                             {"gelu_pytorch_tanh", Activation::kGeluTanh},
+                            {{"gelu", Activation::kGelu},
+                             {"gelu_accurate", Activation::kGeluTanh},
                              {"gelu_fast", Activation::kGeluTanh},
+                             {"gelu_new", Activation::kGeluTanh},
+                             {"gelu_python", Activation::kGelu},
+                             {"gelu_python_tanh", Activation::kGeluTanh},
+                             {"gelu_pytorch_tanh", Activation::kGeluTanh},
+                             {"linear", Activation::kNone},
+                             {"relu", Activation::kRelu},
+                             {"silu", Activation::kSilu},
                              {"swish", Activation::kSilu},
-                             {"silu", Activation::kSilu}});
+                             {"tanh", Activation::kTanh}});
 }
 
 std::string_view activation_name(Activation activation) {
@@ -20,8 +24,10 @@ std::string_view activation_name(Activation activation) {
     case Activation::kGelu: return "gelu";
     case Activation::kGeluTanh: return "gelu_new";
     case Activation::kSilu: return "swish";
-    default: return "linear";
+    case Activation::kTanh: return "tanh";
+    case Activation::kNone: break;
   }
+  return "linear";
 }
 
 int read_token_id(const io::ConfigReader& reader, const std::string& file, std::string_view key, int fallback,

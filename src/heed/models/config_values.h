@@ -9,7 +9,8 @@
 
 namespace heed::models {
 
-// An activation function by the names that Hugging Face gives it. ConfigError listing them for any other.
+// An activation function by the names that Hugging Face gives it (tests/golden/activations.json has their values).
+// ConfigError listing those that Heed computes for any other.
 Activation read_activation(const io::ConfigReader& reader, std::string_view key, Activation fallback);
 
 // A name of `activation`.

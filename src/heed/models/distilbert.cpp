@@ -14,7 +14,7 @@ constexpr Architecture kArchitectures[] = {
     {"DistilBertForQuestionAnswering", Head::kQuestionAnswering},
 };
 
-const TextEncoderNames kNames = {
+const TextEncoderNames kEncoderNames = {
     .layers = "transformer.layer.",
     .attention = {"attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin"},
     .attention_norm = "sa_layer_norm",
@@ -43,45 +43,14 @@ TextEncoderConfig read_encoder(const io::ConfigReader& r, const Json& json, cons
   return c;
 }
 
-HeadConfig read_head(const io::ConfigReader& r, const std::string& file, Head kind, const TextEncoderConfig& c) {
-  HeadConfig head;
-  head.kind = kind;
-  head.classes = read_classes(r, file, kind);
-  switch (kind) {
-    case Head::kNone: return head;
-    case Head::kMaskedLM:
-      head.dense = "vocab_transform";
-      head.activation = c.activation;
-      head.norm = "vocab_layer_norm";
-      head.output = "vocab_projector";
-      head.tied = r.get_or("tie_word_embeddings", true);
-      return head;
-    case Head::kSequenceClassification:
-      head.dense = "pre_classifier";
-      head.activation = Activation::kRelu;
-      head.dropout_after = read_rate(r, "seq_classif_dropout", 0.2f);
-      head.output = "classifier";
-      return head;
-    case Head::kTokenClassification:
-      head.dropout_before = c.dropout;
-      head.output = "classifier";
-      return head;
-    case Head::kQuestionAnswering:
-      head.dropout_before = read_rate(r, "qa_dropout", 0.1f);
-      head.output = "qa_outputs";
-      return head;
-  }
-  return head;
-}
-
-WeightRules rules_of(const HeadConfig& head) {
-  WeightRules rules;
-  rules.base_prefix = "distilbert.";
-  rules.rename = modern_norm_name;
-  rules.ignored = [](const std::string& name) { return is_known_buffer(name) || name.starts_with("vocab_"); };
-  if (head.tied) rules.tied = {{"vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"}};
-  return rules;
-}
+const HeadNames kNames = {
+    .base = "distilbert.",
+    .dense = "vocab_transform",
+    .norm = "vocab_layer_norm",
+    .output = "vocab_projector",
+    .others = "vocab_",
+    .has_pooler = false,
+};
 
 }  // namespace
 
@@ -89,9 +58,16 @@ std::unique_ptr<Model> make_distilbert(const Json& config, const std::string& fi
   const io::ConfigReader r(config, file);
   const Head kind = read_architecture(r, file, kArchitectures).second;
   const TextEncoderConfig c = read_encoder(r, config, file);
-  const HeadConfig head = read_head(r, file, kind, c);
-  return std::make_unique<EncoderWithHead>(c, kNames, kind == Head::kNone ? "" : "distilbert.", head, rules_of(head),
-                                           config, seed);
+  HeadConfig head = read_head(r, file, kind, c, kNames);
+  if (kind == Head::kTokenClassification) head.dropout_before = c.dropout;
+  if (kind == Head::kQuestionAnswering) head.dropout_before = read_rate(r, "qa_dropout", 0.1f);
+  if (kind == Head::kSequenceClassification) {
+    head.dense = "pre_classifier";
+    head.activation = Activation::kRelu;
+    head.dropout_after = read_rate(r, "seq_classif_dropout", 0.2f);
+    head.output = "classifier";
+  }
+  return make_encoder(c, kEncoderNames, kNames, head, config, seed);
 }
 
 Json new_distilbert(const NewModel& m) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "heed/models/decoding_state.h"
+#include "heed/models/text_body.h"
 #include "heed/models/trace.h"
 #include "heed/nn/initialization.h"
 #include "heed/nn/positions.h"
@@ -11,6 +12,8 @@
 
 namespace heed::models {
 namespace {
+
+constexpr const char* kPrefix = "model.";  // of the stacks, where something stands on them
 
 Tensor ids_tensor(const std::vector<int32_t>& ids) { return Tensor::from(ids, {static_cast<int64_t>(ids.size())}); }
 
@@ -53,46 +56,43 @@ DecoderLayer::DecoderLayer(nn::Builder& b, const std::string& name, const Encode
       ffn(b, {name + "fc1", name + "fc2"}, c.d_model, c.decoder_ffn, c.activation, c.activation_dropout),
       ffn_residual(b, name + "final_layer_norm", c.d_model, c.pre_norm, c.dropout) {}
 
-EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint64_t> seed, Json config)
-    : Seq2SeqModel(std::move(config)), structure_(c) {
-  nn::Builder b(store_, seed);
+EncoderDecoderStacks::EncoderDecoderStacks(nn::Builder& b, const std::string& prefix, const EncoderDecoderConfig& c)
+    : structure_(c) {
   b.deviation = c.init_std;
-  make_embeddings(b);
-  for (int i = 0; i < c.encoder_layers; ++i) encoder_.emplace_back(b, fmt::format("model.encoder.layers.{}.", i), c);
-  for (int i = 0; i < c.decoder_layers; ++i) decoder_.emplace_back(b, fmt::format("model.decoder.layers.{}.", i), c);
-  if (c.pre_norm) {
-    encoder_norm_ = nn::Norm(b, "model.encoder.layer_norm", c.d_model);
-    decoder_norm_ = nn::Norm(b, "model.decoder.layer_norm", c.d_model);
-  }
-  store_.flatten();
+  make_embeddings(b, prefix);
+  for (int i = 0; i < c.encoder_layers; ++i)
+    encoder_.emplace_back(b, fmt::format("{}encoder.layers.{}.", prefix, i), c);
+  for (int i = 0; i < c.decoder_layers; ++i)
+    decoder_.emplace_back(b, fmt::format("{}decoder.layers.{}.", prefix, i), c);
+  if (!c.pre_norm) return;
+  encoder_norm_ = nn::Norm(b, prefix + "encoder.layer_norm", c.d_model);
+  decoder_norm_ = nn::Norm(b, prefix + "decoder.layer_norm", c.d_model);
 }
 
-void EncoderDecoder::make_embeddings(nn::Builder& b) {
+void EncoderDecoderStacks::make_embeddings(nn::Builder& b, const std::string& prefix) {
   const EncoderDecoderConfig& c = structure_;
   if (c.share_embeddings) {
     check<ConfigError>(c.vocab_size == c.decoder_vocab_size,
                        "shared embeddings need one vocabulary, not {} and {} tokens", c.vocab_size,
                        c.decoder_vocab_size);
-    source_.table = target_.table = make_table(b, "model.shared", c.vocab_size, c);
+    source_.table = target_.table = make_table(b, prefix + "shared", c.vocab_size, c);
   } else {
-    source_.table = make_table(b, "model.encoder.embed_tokens", c.vocab_size, c);
-    target_.table = make_table(b, "model.decoder.embed_tokens", c.decoder_vocab_size, c);
+    source_.table = make_table(b, prefix + "encoder.embed_tokens", c.vocab_size, c);
+    target_.table = make_table(b, prefix + "decoder.embed_tokens", c.decoder_vocab_size, c);
   }
-  output_ = ops::Weight(c.tie_output ? target_.table : make_table(b, "lm_head", c.decoder_vocab_size, c));
-  output_bias_ = store_.create_constant("final_logits_bias", {1, c.decoder_vocab_size});
   if (c.init_std > 0)
     for (const Embedding& e : {source_, target_}) nn::constant(e.table.slice_rows(c.pad_id, 1), 0, b);
-  source_.positions = make_positions(b, "model.encoder.", c);
-  target_.positions = make_positions(b, "model.decoder.", c);
+  source_.positions = make_positions(b, prefix + "encoder.", c);
+  target_.positions = make_positions(b, prefix + "decoder.", c);
   source_.site = b.take_sites(1);
   target_.site = b.take_sites(1);
   if (!c.norm_embedding) return;
-  source_.norm = nn::Norm(b, "model.encoder.layernorm_embedding", c.d_model);
-  target_.norm = nn::Norm(b, "model.decoder.layernorm_embedding", c.d_model);
+  source_.norm = nn::Norm(b, prefix + "encoder.layernorm_embedding", c.d_model);
+  target_.norm = nn::Norm(b, prefix + "decoder.layernorm_embedding", c.d_model);
 }
 
-Tensor EncoderDecoder::embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
-                             const nn::Pass& pass) const {
+Tensor EncoderDecoderStacks::embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
+                                   const nn::Pass& pass) const {
   const float scale = structure_.scale_embedding ? std::sqrt(static_cast<float>(structure_.d_model)) : 1.0f;
   const ops::DropoutSite drop = pass.dropout(structure_.dropout, e.site, rows);
   const bool norm = structure_.norm_embedding;
@@ -101,8 +101,9 @@ Tensor EncoderDecoder::embed(const std::vector<int32_t>& ids, const Embedding& e
   return norm ? ops::dropout(e.norm(x), drop) : x;  // [tokens, model]
 }
 
-Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
-  const ops::SegmentsPtr self = ops::segments(*rows, *rows);
+Tensor EncoderDecoderStacks::encode(const Ragged& source, const ops::TokenRowsPtr& rows,
+                                    const std::vector<int32_t>& visible, const nn::Pass& pass) const {
+  const ops::SegmentsPtr self = with_visible_keys(ops::segments(*rows, *rows), visible);
   Tensor x = embed(source.ids, source_, rows, pass);  // [tokens, model]
   note(&nn::Trace::encoder_states, pass, x);
   for (const EncoderLayer& layer : encoder_) {
@@ -117,9 +118,11 @@ Tensor EncoderDecoder::encode(const Ragged& source, const ops::TokenRowsPtr& row
   return structure_.pre_norm ? encoder_norm_(x) : x;
 }
 
-Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& rows, const Tensor& encoded,
-                              const ops::TokenRowsPtr& source_rows, const nn::Pass& pass) const {
-  const ops::SegmentsPtr self = ops::segments(*rows, *rows), cross = ops::segments(*rows, *source_rows);
+Tensor EncoderDecoderStacks::decode(const Ragged& target, const ops::TokenRowsPtr& rows, const Tensor& encoded,
+                                    const ops::TokenRowsPtr& source_rows, const std::vector<int32_t>& visible,
+                                    const nn::Pass& pass) const {
+  const ops::SegmentsPtr self = ops::segments(*rows, *rows);
+  const ops::SegmentsPtr cross = with_visible_keys(ops::segments(*rows, *source_rows), visible);
   Tensor x = embed(shift_right(target, structure_.decoder_start_id), target_, rows, pass);  // [tokens, model]
   note(&nn::Trace::decoder_states, pass, x);
   for (const DecoderLayer& layer : decoder_) {
@@ -140,11 +143,63 @@ Tensor EncoderDecoder::decode(const Ragged& target, const ops::TokenRowsPtr& row
   return structure_.pre_norm ? decoder_norm_(x) : x;
 }
 
+std::vector<Tensor> EncoderDecoderStacks::cross_keys_values(const Tensor& encoded) const {
+  std::vector<Tensor> cross;
+  for (const DecoderLayer& layer : decoder_) cross.push_back(layer.cross_attention.keys_values(encoded));
+  return cross;
+}
+
+Tensor EncoderDecoderStacks::step(Seq2SeqState& state, const std::vector<int32_t>& tokens,
+                                  const ops::TokenRowsPtr& at) const {
+  const nn::Pass pass;
+  Tensor x = embed(tokens, target_, at, pass);  // [rows, model]
+  for (size_t i = 0; i < decoder_.size(); ++i) {
+    const DecoderLayer& layer = decoder_[i];
+    x = layer.self_residual(x, pass, at,
+                            [&](const Tensor& h) { return state.self_attention(layer.self_attention, h, i); });
+    x = layer.cross_residual(x, pass, at,
+                             [&](const Tensor& h) { return state.cross_attention(layer.cross_attention, h, i); });
+    x = layer.ffn_residual(x, pass, at, [&](const Tensor& h) { return layer.ffn(h, pass, at); });
+  }
+  return structure_.pre_norm ? decoder_norm_(x) : x;
+}
+
+WeightRules weight_rules_of(const EncoderDecoderConfig& structure, const std::string& prefix) {
+  WeightRules rules;
+  rules.base_prefix = kPrefix;
+  // Marks of fairseq's checkpoints, and tables of positions that are computed here.
+  const bool computed = structure.positions != Positions::kLearned;
+  rules.ignored = [computed](const std::string& name) {
+    return name.ends_with("encoder.version") || name.ends_with("decoder.version") ||
+           (computed && name.ends_with("embed_positions.weight"));
+  };
+  for (const char* copy : {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"})
+    rules.tied.emplace_back(prefix + copy, prefix + "shared.weight");
+  return rules;
+}
+
+EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint64_t> seed, Json config)
+    : Seq2SeqModel(std::move(config)) {
+  nn::Builder b(store_, seed);
+  stacks_.emplace(b, kPrefix, c);
+  output_ = ops::Weight(c.tie_output ? stacks_->target_words() : make_table(b, "lm_head", c.decoder_vocab_size, c));
+  output_bias_ = store_.create_constant("final_logits_bias", {1, c.decoder_vocab_size});
+  store_.flatten();
+}
+
+WeightRules EncoderDecoder::weight_rules() const {
+  WeightRules rules = weight_rules_of(structure(), kPrefix);
+  rules.optional = [](const std::string& name) { return name == "final_logits_bias"; };
+  rules.tied.emplace_back("lm_head.weight",
+                          structure().share_embeddings ? "model.shared.weight" : "model.decoder.embed_tokens.weight");
+  return rules;
+}
+
 Tensor EncoderDecoder::decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const {
   const ops::TokenRowsPtr source_rows = ops::token_rows(batch.source, batch.examples);
   const ops::TokenRowsPtr target_rows = ops::token_rows(batch.target, batch.examples);
-  const Tensor encoded = encode(batch.source, source_rows, pass);
-  return decode(batch.target, target_rows, encoded, source_rows, pass);
+  const Tensor encoded = stacks_->encode(batch.source, source_rows, {}, pass);
+  return stacks_->decode(batch.target, target_rows, encoded, source_rows, {}, pass);
 }
 
 ops::CrossEntropyResult EncoderDecoder::loss(const Seq2SeqBatch& batch, const LossOptions& options) const {
@@ -160,31 +215,14 @@ Tensor EncoderDecoder::logits(const Seq2SeqBatch& batch, const nn::Pass& pass) c
 std::unique_ptr<DecodingState> EncoderDecoder::start(const Ragged& sources) const {
   const NoGrad no_grad;
   const Tensor encoded = encode(sources, ops::token_rows(sources), {});
-  std::vector<Tensor> cross;
-  for (const DecoderLayer& layer : decoder_) cross.push_back(layer.cross_attention.keys_values(encoded));
-  return std::make_unique<Seq2SeqState>(sources, std::move(cross), max_length(),
-                                        [this](Seq2SeqState& state, const std::vector<int32_t>& tokens,
-                                               const ops::TokenRowsPtr& at) { return step(state, tokens, at); });
-}
-
-Tensor EncoderDecoder::step(Seq2SeqState& state, const std::vector<int32_t>& tokens,
-                            const ops::TokenRowsPtr& at) const {
-  const nn::Pass pass;
-  Tensor x = embed(tokens, target_, at, pass);  // [rows, model]
-  for (size_t i = 0; i < decoder_.size(); ++i) {
-    const DecoderLayer& layer = decoder_[i];
-    x = layer.self_residual(x, pass, at,
-                            [&](const Tensor& h) { return state.self_attention(layer.self_attention, h, i); });
-    x = layer.cross_residual(x, pass, at,
-                             [&](const Tensor& h) { return state.cross_attention(layer.cross_attention, h, i); });
-    x = layer.ffn_residual(x, pass, at, [&](const Tensor& h) { return layer.ffn(h, pass, at); });
-  }
-  if (structure_.pre_norm) x = decoder_norm_(x);
-  return ops::linear(x, output_, output_bias_);  // [rows, vocab]
+  const auto step = [this](Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) {
+    return ops::linear(stacks_->step(state, tokens, at), output_, output_bias_);  // [rows, vocab]
+  };
+  return std::make_unique<Seq2SeqState>(sources, stacks_->cross_keys_values(encoded), max_length(), step);
 }
 
 std::vector<int32_t> EncoderDecoder::first_tokens(const Ragged& sources) const {
-  return std::vector<int32_t>(static_cast<size_t>(sources.rows()), structure_.decoder_start_id);
+  return std::vector<int32_t>(static_cast<size_t>(sources.rows()), structure().decoder_start_id);
 }
 
 }  // namespace heed::models

@@ -1,6 +1,6 @@
 // The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017), figure 1, under the checkpoint names that
-// several families share. What varies (place of the norms, positions, activation, sharing of embeddings) is chosen at
-// construction.
+// several families share: both stacks, and with the product with the vocabulary behind them the model of sequences to
+// sequences. What varies (place of the norms, positions, activation, sharing of embeddings) is chosen at construction.
 //
 // Sentences are packed: every layer works on [tokens, model] without padding. Concurrent calls of const members are
 // safe.
@@ -55,29 +55,24 @@ struct DecoderLayer {
 
 class Seq2SeqState;
 
-class EncoderDecoder : public Seq2SeqModel {
+// Embeddings, encoder and decoder. `prefix`: of the names ("model.").
+class EncoderDecoderStacks {
  public:
-  // New parameters drawn from `seed`, or, without one, left to be loaded.
-  EncoderDecoder(const EncoderDecoderConfig& structure, std::optional<uint64_t> seed, Json config);
+  EncoderDecoderStacks(nn::Builder& b, const std::string& prefix, const EncoderDecoderConfig& c);
 
   const EncoderDecoderConfig& structure() const { return structure_; }
-  nn::ParameterStore& parameters() override { return store_; }
-  const nn::ParameterStore& parameters() const override { return store_; }
-  int vocab_size() const override { return static_cast<int>(structure_.decoder_vocab_size); }
-  int max_length() const override { return static_cast<int>(structure_.max_positions); }
-  int eos_id() const override { return structure_.eos_id; }
-  int pad_id() const override { return structure_.pad_id; }
+  const Tensor& target_words() const { return target_.table; }  // [decoder vocab, model]
 
-  ops::CrossEntropyResult loss(const Seq2SeqBatch& batch, const LossOptions& options) const override;
-  Tensor logits(const Seq2SeqBatch& batch, const nn::Pass& pass) const override;
-  std::unique_ptr<DecodingState> start(const Ragged& sources) const override;
-  std::vector<int32_t> first_tokens(const Ragged& sources) const override;
-
-  // The encoder stack: [source tokens, model].
-  Tensor encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
-  // The decoder stack over targets shifted right: [target tokens, model].
+  // The encoder: [source tokens, model]. `visible`: of each row, as in TextBatch.
+  Tensor encode(const Ragged& source, const ops::TokenRowsPtr& rows, const std::vector<int32_t>& visible,
+                const nn::Pass& pass) const;
+  // The decoder over targets shifted right: [target tokens, model]. `visible`: of each row of the source.
   Tensor decode(const Ragged& target, const ops::TokenRowsPtr& rows, const Tensor& encoded,
-                const ops::TokenRowsPtr& source_rows, const nn::Pass& pass) const;
+                const ops::TokenRowsPtr& source_rows, const std::vector<int32_t>& visible, const nn::Pass& pass) const;
+  // Per decoder layer the keys and values of what was encoded.
+  std::vector<Tensor> cross_keys_values(const Tensor& encoded) const;
+  // The decoder for one token of each hypothesis: [rows, model].
+  Tensor step(Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) const;
 
  private:
   struct Embedding {
@@ -87,20 +82,51 @@ class EncoderDecoder : public Seq2SeqModel {
     uint32_t site = 0;
   };
 
-  void make_embeddings(nn::Builder& b);
+  void make_embeddings(nn::Builder& b, const std::string& prefix);
   Tensor embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
                const nn::Pass& pass) const;
-  Tensor decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const;
-  Tensor step(Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) const;
 
   EncoderDecoderConfig structure_;
-  nn::ParameterStore store_;
   Embedding source_, target_;
   std::vector<EncoderLayer> encoder_;
   std::vector<DecoderLayer> decoder_;
   nn::Norm encoder_norm_, decoder_norm_;  // after the stacks, where norms come before sublayers
-  ops::Weight output_;                    // [vocab, model]
-  Tensor output_bias_;                    // [1, vocab], a constant that folders hold
+};
+
+// How names in folders may differ from the stacks'.
+WeightRules weight_rules_of(const EncoderDecoderConfig& structure, const std::string& prefix);
+
+class EncoderDecoder : public Seq2SeqModel {
+ public:
+  // New parameters drawn from `seed`, or, without one, left to be loaded.
+  EncoderDecoder(const EncoderDecoderConfig& structure, std::optional<uint64_t> seed, Json config);
+
+  const EncoderDecoderConfig& structure() const { return stacks_->structure(); }
+  nn::ParameterStore& parameters() override { return store_; }
+  const nn::ParameterStore& parameters() const override { return store_; }
+  WeightRules weight_rules() const override;
+  int vocab_size() const override { return static_cast<int>(structure().decoder_vocab_size); }
+  int max_length() const override { return static_cast<int>(structure().max_positions); }
+  int eos_id() const override { return structure().eos_id; }
+  int pad_id() const override { return structure().pad_id; }
+
+  ops::CrossEntropyResult loss(const Seq2SeqBatch& batch, const LossOptions& options) const override;
+  Tensor logits(const Seq2SeqBatch& batch, const nn::Pass& pass) const override;
+  std::unique_ptr<DecodingState> start(const Ragged& sources) const override;
+  std::vector<int32_t> first_tokens(const Ragged& sources) const override;
+
+  // The encoder stack: [source tokens, model].
+  Tensor encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
+    return stacks_->encode(source, rows, {}, pass);
+  }
+
+ private:
+  Tensor decode_batch(const Seq2SeqBatch& batch, const nn::Pass& pass) const;
+
+  nn::ParameterStore store_;
+  std::optional<EncoderDecoderStacks> stacks_;
+  ops::Weight output_;  // [vocab, model]
+  Tensor output_bias_;  // [1, vocab], a constant that folders hold
 };
 
 }  // namespace heed::models

@@ -5,8 +5,12 @@
 namespace heed::models {
 namespace {
 
-std::vector<int32_t> first_tokens(const TextBatch& batch) {
-  return {batch.ids.offsets.begin(), batch.ids.offsets.end() - 1};
+// Rows of x [rows, model] -> [indices, model].
+Tensor gather(const Tensor& x, const std::vector<int32_t>& indices) {
+  auto rows = std::make_shared<ops::TokenRows>();
+  rows->position.resize(indices.size());
+  rows->example.resize(indices.size());
+  return ops::embedding(Tensor::from(indices, {static_cast<int64_t>(indices.size())}), x, 1, rows, {}, {});
 }
 
 // One row for each text, by its example.
@@ -19,9 +23,9 @@ ops::TokenRowsPtr text_rows(const TextBatch& batch) {
   return rows;
 }
 
-int64_t output_size(const HeadConfig& head, const TextEncoderConfig& c) {
+int64_t output_size(const HeadConfig& head, int64_t vocab) {
   switch (head.kind) {
-    case Head::kMaskedLM: return c.vocab;
+    case Head::kMaskedLM: return vocab;
     case Head::kQuestionAnswering: return 2;
     default: return static_cast<int64_t>(head.classes.labels.size());
   }
@@ -29,41 +33,45 @@ int64_t output_size(const HeadConfig& head, const TextEncoderConfig& c) {
 
 }  // namespace
 
-EncoderWithHead::EncoderWithHead(const TextEncoderConfig& config, const TextEncoderNames& names,
-                                 const std::string& prefix, HeadConfig head, WeightRules rules, Json json,
+EncoderWithHead::EncoderWithHead(const MakeBody& body, HeadConfig head, WeightRules rules, Json json,
                                  std::optional<uint64_t> seed)
     : EncoderModel(std::move(json)), head_(std::move(head)), rules_(std::move(rules)) {
   nn::Builder b(store_, seed);
-  encoder_.emplace(b, prefix, names, config);
+  body_ = body(b);
   make_head(b);
   for (const auto& [name, shape] : head_.unused) nn::constant(store_.create({name}, shape), 0, b);
   store_.flatten();
 }
 
 void EncoderWithHead::make_head(nn::Builder& b) {
-  const TextEncoderConfig& c = encoder_->config();
+  const int64_t vocab = body_->words().dim(0), model = body_->words().dim(1);
   before_site_ = b.take_sites(1);
   after_site_ = b.take_sites(1);
-  if (!head_.dense.empty()) dense_ = nn::Linear(b, {head_.dense}, c.model, c.model);
-  if (!head_.norm.empty()) norm_ = nn::Norm(b, head_.norm, c.model, c.epsilon);
+  if (!head_.dense.empty()) dense_ = nn::Linear(b, {head_.dense}, model, model);
+  if (!head_.norm.empty()) norm_ = nn::Norm(b, head_.norm, model, head_.epsilon);
   if (head_.output.empty()) return;
-  const int64_t size = output_size(head_, c);
+  const int64_t size = output_size(head_, vocab);
   if (!head_.tied) {
-    output_ = nn::Linear(b, {head_.output}, c.model, size);
+    output_ = nn::Linear(b, {head_.output}, model, size);
     return;
   }
-  output_.weight = ops::Weight(encoder_->words());
+  output_.weight = ops::Weight(body_->words());
   output_.bias = b.store.create({head_.bias.empty() ? head_.output + ".bias" : head_.bias}, {size});
   nn::constant(output_.bias, 0, b);
 }
 
+Tensor EncoderWithHead::run_body(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
+  check_batch(*body_, batch);
+  return (*body_)(batch, rows, pass);  // [tokens, model]
+}
+
 Tensor EncoderWithHead::hidden(const TextBatch& batch, const nn::Pass& pass) const {
-  return (*encoder_)(batch, ops::token_rows(batch.ids, batch.examples), pass);
+  return run_body(batch, ops::token_rows(batch.ids, batch.examples), pass);
 }
 
 Tensor EncoderWithHead::pooled(const Tensor& hidden, const TextBatch& batch) const {
   if (!head_.is_pooler) return {};
-  return dense_(gather(hidden, first_tokens(batch)), head_.activation);  // [rows, model]
+  return dense_(gather(hidden, body_->whole(batch)), head_.activation);  // [rows, model]
 }
 
 Tensor EncoderWithHead::before_logits(const Tensor& x, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
@@ -76,9 +84,9 @@ Tensor EncoderWithHead::before_logits(const Tensor& x, const ops::TokenRowsPtr& 
 Tensor EncoderWithHead::features(const TextBatch& batch, const nn::Pass& pass) const {
   check<UsageError>(head_.kind != Head::kNone, "this encoder has no head");
   const ops::TokenRowsPtr rows = ops::token_rows(batch.ids, batch.examples);
-  const Tensor x = (*encoder_)(batch, rows, pass);  // [tokens, model]
+  const Tensor x = run_body(batch, rows, pass);
   if (head_.kind != Head::kSequenceClassification) return before_logits(x, rows, pass);
-  return before_logits(gather(x, first_tokens(batch)), text_rows(batch), pass);  // [rows, model]
+  return before_logits(gather(x, body_->whole(batch)), text_rows(batch), pass);  // [rows, model]
 }
 
 Tensor EncoderWithHead::logits(const TextBatch& batch, const nn::Pass& pass) const {
@@ -102,7 +110,7 @@ HeadLoss EncoderWithHead::masked_lm_loss(const TextBatch& batch, const Targets& 
     chosen->position.push_back(rows->position[static_cast<size_t>(place)]);
     chosen->example.push_back(rows->example[static_cast<size_t>(place)]);
   }
-  const Tensor x = gather((*encoder_)(batch, rows, options.pass), places);  // [targets, model]
+  const Tensor x = gather(run_body(batch, rows, options.pass), places);  // [targets, model]
   const auto count = static_cast<int64_t>(classes.size());
   const auto result =
       ops::linear_cross_entropy(before_logits(x, chosen, options.pass), output_.weight, output_.bias,

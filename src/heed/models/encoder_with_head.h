@@ -1,12 +1,15 @@
-// A text encoder with what stands on top of it: nothing, a pooler, or one of the heads of interface.h.
+// A text encoder (or whatever gives tokens their vectors, see text_body.h) with what stands on top of it: nothing, a
+// pooler, or one of the heads of interface.h.
 //
 // All heads are one line of steps, some of which a family leaves out:
-//   [first token of each row] -> dropout -> dense and activation -> norm -> dropout -> logits
+//   [the token that stands for each row] -> dropout -> dense and activation -> norm -> dropout -> logits
 // const members are thread-safe.
 #pragma once
 
+#include <functional>
+
 #include "heed/models/classification.h"
-#include "heed/models/text_encoder.h"
+#include "heed/models/text_body.h"
 
 namespace heed::models {
 
@@ -16,6 +19,7 @@ struct HeadConfig {
   float dropout_before = 0;     // before the dense layer
   std::string dense{}, norm{};  // names; empty: there is no such step
   Activation activation = Activation::kNone;
+  float epsilon = 1e-12f;   // of the norm
   bool is_pooler = false;   // what the dense layer gives for a row's first token is the row's vector
   float dropout_after = 0;  // before the logits
   std::string output{};     // name of the map to the logits; empty without a head
@@ -26,9 +30,9 @@ struct HeadConfig {
 
 class EncoderWithHead : public EncoderModel {
  public:
-  // New parameters drawn from `seed`, or, without one, left to be loaded. `prefix`: of the encoder's names.
-  EncoderWithHead(const TextEncoderConfig& config, const TextEncoderNames& names, const std::string& prefix,
-                  HeadConfig head, WeightRules rules, Json json, std::optional<uint64_t> seed);
+  using MakeBody = std::function<std::unique_ptr<TextBody>(nn::Builder& b)>;
+  // New parameters drawn from `seed`, or, without one, left to be loaded.
+  EncoderWithHead(const MakeBody& body, HeadConfig head, WeightRules rules, Json json, std::optional<uint64_t> seed);
 
   nn::ParameterStore& parameters() override { return store_; }
   const nn::ParameterStore& parameters() const override { return store_; }
@@ -36,8 +40,8 @@ class EncoderWithHead : public EncoderModel {
   Head head() const override { return head_.kind; }
   Problem problem() const override { return head_.classes.problem; }
   const std::vector<std::string>& labels() const override { return head_.classes.labels; }
-  int max_length() const override { return encoder_->max_length(); }
-  int vocab_size() const override { return static_cast<int>(encoder_->config().vocab); }
+  int max_length() const override { return body_->max_length(); }
+  int vocab_size() const override { return static_cast<int>(body_->words().dim(0)); }
 
   Tensor hidden(const TextBatch& batch, const nn::Pass& pass) const override;
   Tensor pooled(const Tensor& hidden, const TextBatch& batch) const override;
@@ -46,15 +50,16 @@ class EncoderWithHead : public EncoderModel {
 
  private:
   void make_head(nn::Builder& b);
+  Tensor run_body(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
   Tensor before_logits(const Tensor& x, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
-  // The encoder and all steps but the last; for a head of whole rows from their first tokens.
+  // The body and all steps but the last; for a head of whole rows from the tokens that stand for them.
   Tensor features(const TextBatch& batch, const nn::Pass& pass) const;
   HeadLoss masked_lm_loss(const TextBatch& batch, const Targets& targets, const LossOptions& options) const;
 
   HeadConfig head_;
   WeightRules rules_;
   nn::ParameterStore store_;
-  std::optional<TextEncoder> encoder_;
+  std::unique_ptr<TextBody> body_;
   nn::Linear dense_, output_;
   nn::Norm norm_;
   uint32_t before_site_ = 0, after_site_ = 0;

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "heed/io/config_reader.h"
+#include "heed/models/config_values.h"
 #include "heed/nn/initialization.h"
 #include "heed/tensor/backends.h"
 
@@ -19,13 +19,7 @@ Gpt2Config read_structure(const Json& json, const std::string& file) {
   c.num_heads = r.get_or<int>("n_head", 12, 1, io::kMaxHeads);
   c.ffn =
       r.get_or<int>("n_inner", static_cast<int>(std::min<int64_t>(4 * c.d_model, io::kMaxHidden)), 1, io::kMaxHidden);
-  c.activation = r.get_enum_or("activation_function", Activation::kGeluTanh,
-                               {{"gelu_new", Activation::kGeluTanh},
-                                {"gelu_pytorch_tanh", Activation::kGeluTanh},
-                                {"gelu", Activation::kGelu},
-                                {"relu", Activation::kRelu},
-                                {"silu", Activation::kSilu},
-                                {"swish", Activation::kSilu}});
+  c.activation = read_activation(r, "activation_function", Activation::kGeluTanh);
   c.norm_epsilon = r.get_or<float>("layer_norm_epsilon", 1e-5f, 0, 1);
   c.embedding_dropout = r.get_or<float>("embd_pdrop", 0.1f, 0, 0.99);
   c.attention_dropout = r.get_or<float>("attn_pdrop", 0.1f, 0, 0.99);

@@ -1,6 +1,6 @@
 #include "heed/models/llama.h"
 
-#include "heed/io/config_reader.h"
+#include "heed/models/config_values.h"
 #include "heed/models/rotary_config.h"
 #include "heed/nn/initialization.h"
 
@@ -24,13 +24,7 @@ LlamaConfig read_structure(const Json& json, const std::string& file) {
                      "{}: hidden_size: {} is not a multiple of {} attention heads", file, c.d_model, c.num_heads);
   c.head_dim = r.get_or<int>("head_dim", head_dim, 1, io::kMaxHidden);
   c.max_positions = r.get_or<int>("max_position_embeddings", 2048, 1, io::kMaxPositions);
-  c.activation = r.get_enum_or("hidden_act", Activation::kSilu,
-                               {{"silu", Activation::kSilu},
-                                {"swish", Activation::kSilu},
-                                {"gelu", Activation::kGelu},
-                                {"gelu_new", Activation::kGeluTanh},
-                                {"gelu_pytorch_tanh", Activation::kGeluTanh},
-                                {"relu", Activation::kRelu}});
+  c.activation = read_activation(r, "hidden_act", Activation::kSilu);
   c.norm_epsilon = r.get_or<float>("rms_norm_eps", 1e-6f, 0, 1);
   c.attention_dropout = r.get_or<float>("attention_dropout", 0, 0, 0.99);
   c.attention_bias = r.get_or("attention_bias", false);

@@ -108,7 +108,7 @@ Head head_of(const io::ConfigReader& config) {
 
 // How many labels a classifier has that lies in the folder whole: the rows of its last matrix.
 int64_t label_count(const io::SafeTensors& file) {
-  for (const char* name : {"classifier.out_proj.weight", "classifier.weight"})
+  for (const char* name : {"classifier.out_proj.weight", "classifier.weight", "classification_head.out_proj.weight"})
     if (const std::string full = std::string(kPrefix) + name; file.contains(full)) return file.info(full).shape.at(0);
   return 0;
 }
@@ -127,7 +127,7 @@ std::unique_ptr<Model> load_merged(const io::ModelFolder& base, const fs::path& 
   std::unique_ptr<Model> model = load_model(base);
   const auto* encoder = dynamic_cast<const EncoderModel*>(model.get());
   std::vector<std::string> fresh;
-  if (encoder && wanted.head != Head::kNone && encoder->head() != wanted.head) {
+  if (wanted.head != Head::kNone && (!encoder || encoder->head() != wanted.head)) {
     for (int64_t i = 0; i < labels; ++i) wanted.labels.push_back(fmt::format("LABEL_{}", i));
     WithHead made = load_with_head(base, wanted, 1);
     model = std::move(made.model);

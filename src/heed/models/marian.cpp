@@ -117,8 +117,6 @@ Json new_generation_config(const EncoderDecoderConfig& c) {
           {"num_beams", 5}};
 }
 
-bool is_computed_table(const std::string& name) { return name.ends_with("embed_positions.weight"); }
-
 }  // namespace
 
 MarianModel::MarianModel(const EncoderDecoderConfig& structure, uint64_t seed)
@@ -128,17 +126,6 @@ MarianModel::MarianModel(const EncoderDecoderConfig& structure, uint64_t seed)
 
 MarianModel::MarianModel(const EncoderDecoderConfig& structure, Json config, std::optional<uint64_t> seed)
     : EncoderDecoder(structure, seed, std::move(config)) {}
-
-WeightRules MarianModel::weight_rules() const {
-  WeightRules rules;
-  rules.optional = [](const std::string& name) { return name == "final_logits_bias"; };
-  rules.ignored = is_computed_table;
-  const char* target = structure().share_embeddings ? "model.shared.weight" : "model.decoder.embed_tokens.weight";
-  rules.tied = {{"model.encoder.embed_tokens.weight", "model.shared.weight"},
-                {"model.decoder.embed_tokens.weight", "model.shared.weight"},
-                {"lm_head.weight", target}};
-  return rules;
-}
 
 std::unique_ptr<Model> make_marian(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
   return std::make_unique<MarianModel>(read_structure(config, file), config, seed);

@@ -13,8 +13,6 @@ class MarianModel final : public EncoderDecoder {
   MarianModel(const EncoderDecoderConfig& structure, uint64_t seed);
   // What a config.json says.
   MarianModel(const EncoderDecoderConfig& structure, Json config, std::optional<uint64_t> seed);
-
-  WeightRules weight_rules() const override;
 };
 
 // See make_model().

@@ -21,9 +21,6 @@ namespace {
 
 using Make = std::unique_ptr<Model> (*)(const Json& config, const std::string& file, std::optional<uint64_t> seed);
 
-// What a folder's tensors say beyond its configuration (whether a projection is tied): the configuration to build from.
-using Resolve = Json (*)(Json config, const io::ModelFolder& folder);
-
 using NewConfig = Json (*)(const NewModel& wanted);
 
 struct Family {
@@ -33,7 +30,6 @@ struct Family {
   NewConfig new_config = nullptr;  // nullptr: new models are made otherwise (tasks/presets.h)
   const char* tokenizer = "";      // the usual kind
   bool pretrains_on_spans = false;
-  Resolve resolve = [](Json config, const io::ModelFolder&) { return config; };
 };
 
 // One line per family; sorted.
@@ -47,7 +43,7 @@ constexpr Family kFamilies[] = {
     {"llama", Kind::kCausal, make_llama, new_llama, "byte-bpe"},
     {"marian", Kind::kSeq2Seq, make_marian},
     {"roberta", Kind::kEncoder, make_roberta, new_roberta, "wordpiece"},
-    {"t5", Kind::kSeq2Seq, make_t5, new_t5, "unigram", true, resolve_t5},
+    {"t5", Kind::kSeq2Seq, make_t5, new_t5, "unigram", true},
     {"vit", Kind::kImage, make_vit, new_vit},
 };
 // clang-format on
@@ -86,6 +82,37 @@ std::unique_ptr<Model> build(const Family& family, const Json& config, const std
   } catch (const ConfigError& e) {
     fail<ConfigError>("{} ({})", e.what(), values_in(config));
   }
+}
+
+// Whether a model without a head has a pooler that the folder knows nothing of.
+bool lacks_pooler(const nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules) {
+  const auto sources = sources_of(parameters, folder, rules);
+  bool has_one = false;
+  for (const auto& [name, tensor] : parameters.named()) {
+    if (!name.starts_with("pooler.")) continue;
+    if (sources.contains(name)) return false;
+    has_one = true;
+  }
+  return has_one;
+}
+
+// The family's model as the folder's tensors ask for it: what they say goes before the configuration, as in
+// transformers. Matrices that are tied but differ are not tied; a pooler that the folder lacks is left away.
+std::unique_ptr<Model> build_for(const io::ModelFolder& folder, const Family& family, const Json& config,
+                                 const std::string& file, std::optional<uint64_t> seed) {
+  auto model = build(family, config, file, seed);
+  Json resolved = model->config();
+  const bool untied = ties_are_broken(model->parameters(), folder, model->weight_rules());
+  if (untied) {
+    log().warn("{}: tie_word_embeddings does not hold for the tensors of this folder; they are read as not tied", file);
+    resolved["tie_word_embeddings"] = false;
+  }
+  if (lacks_pooler(model->parameters(), folder, model->weight_rules())) resolved["add_pooling_layer"] = false;
+  if (resolved != model->config()) model = build(family, resolved, file, seed);
+  check<FormatError>(!untied || !ties_are_broken(model->parameters(), folder, model->weight_rules()),
+                     "{}: tensors that are copies of one another hold different numbers", folder.path().string());
+  model->set_config(config);
+  return model;
 }
 
 }  // namespace
@@ -131,18 +158,7 @@ std::unique_ptr<Model> load_model(const io::ModelFolder& folder) {
   if (!folder.adapter().empty()) return load_merged(folder.without_adapter(), folder.adapter());
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
-  Json config = family.resolve(folder.config(), folder);
-  auto model = build(family, config, file, std::nullopt);
-  model->set_config(folder.config());
-  if (ties_are_broken(model->parameters(), folder, model->weight_rules())) {
-    // As transformers has it: what the file says goes before what the configuration says.
-    log().warn("{}: tie_word_embeddings does not hold for the tensors of this folder; they are read as not tied", file);
-    config["tie_word_embeddings"] = false;
-    model = build(family, config, file, std::nullopt);
-    model->set_config(std::move(config));
-    check<FormatError>(!ties_are_broken(model->parameters(), folder, model->weight_rules()),
-                       "{}: tensors that are copies of one another hold different numbers", folder.path().string());
-  }
+  auto model = build_for(folder, family, folder.config(), file, std::nullopt);
   try {
     load_weights(model->parameters(), folder, model->weight_rules());
   } catch (const FormatError& e) {
@@ -171,8 +187,7 @@ WithHead load_with_head(const io::ModelFolder& folder, const NewModel& wanted, u
         if (key.find("drop") != std::string::npos) config[key] = value;
   }
   WithHead result;
-  result.model = build(family, family.resolve(config, folder), file, seed);
-  result.model->set_config(std::move(config));
+  result.model = build_for(folder, family, config, file, seed);
   result.fresh = load_body(result.model->parameters(), folder, result.model->weight_rules());
   result.model->set_generation_config(folder.generation_config());
   return result;

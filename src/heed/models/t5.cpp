@@ -251,17 +251,12 @@ std::vector<int32_t> T5Model::first_tokens(const Ragged& sources) const {
   return std::vector<int32_t>(static_cast<size_t>(sources.rows()), structure_.decoder_start_id);
 }
 
-Json resolve_t5(Json config, const io::ModelFolder& folder) {
-  const io::ConfigReader r(config, (folder.path() / "config.json").string());
-  const bool scale = r.get_or("scale_decoder_outputs", r.get_or("tie_word_embeddings", true));
-  const bool tied = !folder.contains(kHead) || !folder.contains(kShared) || same_tensor(folder, kHead, kShared);
-  config["scale_decoder_outputs"] = scale;
-  config["tie_word_embeddings"] = tied;
-  return config;
-}
-
 std::unique_ptr<Model> make_t5(const Json& config, const std::string& file, std::optional<uint64_t> seed) {
-  return std::make_unique<T5Model>(read_structure(config, file), config, seed);
+  const T5Config c = read_structure(config, file);
+  // Said by itself: whether the output is tied may turn out otherwise (see build_for() of the registry).
+  Json full = config;
+  full["scale_decoder_outputs"] = c.scale_outputs;
+  return std::make_unique<T5Model>(c, std::move(full), seed);
 }
 
 // Version 1.1 (gated, output not tied), as transformers' config of it.

@@ -102,8 +102,4 @@ class T5Model final : public Seq2SeqModel {
 std::unique_ptr<Model> make_t5(const Json& config, const std::string& file, std::optional<uint64_t> seed);
 Json new_t5(const NewModel& wanted);
 
-// Whether the output projection is tied: as transformers does, by whether the folder holds one that differs from the
-// embedding. The configuration to build the model from.
-Json resolve_t5(Json config, const io::ModelFolder& folder);
-
 }  // namespace heed::models

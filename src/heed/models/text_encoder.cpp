@@ -1,7 +1,5 @@
 #include "heed/models/text_encoder.h"
 
-#include <algorithm>
-
 #include "heed/models/trace.h"
 #include "heed/nn/initialization.h"
 #include "heed/nn/positions.h"
@@ -35,23 +33,7 @@ std::vector<int32_t> places(const Ragged& ids, const PositionScheme& scheme) {
   return result;
 }
 
-// Trailing tokens that attention does not see ask nevertheless.
-ops::SegmentsPtr segments_of(const TextBatch& batch, const ops::TokenRows& rows) {
-  const ops::SegmentsPtr all = ops::segments(rows, rows);
-  if (batch.visible.empty()) return all;
-  auto cut = std::make_shared<std::vector<Segment>>(*all);  // no row is empty: segment i is row i
-  for (size_t i = 0; i < cut->size(); ++i) (*cut)[i].k_len = batch.visible[i];
-  return cut;
-}
-
 }  // namespace
-
-Tensor gather(const Tensor& x, const std::vector<int32_t>& indices) {
-  auto rows = std::make_shared<ops::TokenRows>();
-  rows->position.resize(indices.size());
-  rows->example.resize(indices.size());
-  return ops::embedding(ids_tensor(indices), x, 1, rows, {}, {});
-}
 
 TextEncoderLayer::TextEncoderLayer(nn::Builder& b, const std::string& prefix, const TextEncoderNames& names,
                                    const TextEncoderConfig& c)
@@ -74,24 +56,8 @@ TextEncoder::TextEncoder(nn::Builder& b, const std::string& prefix, const TextEn
   for (int i = 0; i < c.layers; ++i) layers_.emplace_back(b, fmt::format("{}{}{}.", prefix, names.layers, i), names, c);
 }
 
-void TextEncoder::check_batch(const TextBatch& batch) const {
-  const auto rows = static_cast<size_t>(batch.ids.rows());
-  check<ShapeError>(batch.types.empty() || batch.types.size() == batch.ids.ids.size(), "{} token types for {} tokens",
-                    batch.types.size(), batch.ids.ids.size());
-  check<ShapeError>(batch.visible.empty() || batch.visible.size() == rows, "{} numbers of visible tokens for {} rows",
-                    batch.visible.size(), rows);
-  for (size_t i = 0; i < rows; ++i) {
-    const int length = batch.ids.length(static_cast<int>(i));
-    check<DataError>(length > 0 && length <= max_length(), "a row of {} tokens; the model takes 1 to {}", length,
-                     max_length());
-    check<ShapeError>(batch.visible.empty() || (batch.visible[i] > 0 && batch.visible[i] <= length),
-                      "{} tokens visible in a row of {}", batch.visible.empty() ? 0 : batch.visible[i], length);
-  }
-  for (const int32_t id : batch.ids.ids)
-    check<DataError>(id >= 0 && id < config_.vocab, "token id {}; the model has {} tokens", id, config_.vocab);
-  if (config_.types > 1)
-    for (const int32_t type : batch.types)
-      check<DataError>(type >= 0 && type < config_.types, "token type {}; the model has {}", type, config_.types);
+std::vector<int32_t> TextEncoder::whole(const TextBatch& batch) const {
+  return {batch.ids.offsets.begin(), batch.ids.offsets.end() - 1};
 }
 
 // norm(word + position + type), then dropout.
@@ -110,8 +76,11 @@ Tensor TextEncoder::embed(const TextBatch& batch, const ops::TokenRowsPtr& rows,
 }
 
 Tensor TextEncoder::operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
-  check_batch(batch);
-  const ops::SegmentsPtr segments = segments_of(batch, *rows);
+  if (config_.types > 1)
+    for (const int32_t type : batch.types)
+      check<DataError>(type >= 0 && type < config_.types, "token type {}; the model has {}", type, config_.types);
+  // Trailing tokens that attention does not see ask nevertheless.
+  const ops::SegmentsPtr segments = with_visible_keys(ops::segments(*rows, *rows), batch.visible);
   Tensor x = embed(batch, rows, pass);  // [tokens, model]
   note(&nn::Trace::encoder_states, pass, x);
   for (const TextEncoderLayer& layer : layers_) {

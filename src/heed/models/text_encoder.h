@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "heed/models/interface.h"
+#include "heed/models/text_body.h"
 #include "heed/nn/attention.h"
 
 namespace heed::models {
@@ -58,19 +58,18 @@ struct TextEncoderLayer {
                    const TextEncoderConfig& c);
 };
 
-class TextEncoder {
+class TextEncoder final : public TextBody {
  public:
   TextEncoder(nn::Builder& b, const std::string& prefix, const TextEncoderNames& names, const TextEncoderConfig& c);
 
-  const TextEncoderConfig& config() const { return config_; }
-  const Tensor& words() const { return words_; }  // [vocab, model]
-  // Tokens that a row may have.
-  int max_length() const { return static_cast<int>(config_.positions) - config_.scheme.first; }
-  // [tokens, model]. Throws DataError if a row is empty, is too long or has an id that is none of the model's.
-  Tensor operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
+  const Tensor& words() const override { return words_; }
+  int max_length() const override { return static_cast<int>(config_.positions) - config_.scheme.first; }
+  // Throws DataError if the batch has token types that the model has not.
+  Tensor operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const override;
+  // The first token of each row.
+  std::vector<int32_t> whole(const TextBatch& batch) const override;
 
  private:
-  void check_batch(const TextBatch& batch) const;
   Tensor embed(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
 
   TextEncoderConfig config_;
@@ -79,8 +78,5 @@ class TextEncoder {
   uint32_t site_ = 0;
   std::vector<TextEncoderLayer> layers_;
 };
-
-// Rows of x [rows, model] -> [indices, model].
-Tensor gather(const Tensor& x, const std::vector<int32_t>& indices);
 
 }  // namespace heed::models

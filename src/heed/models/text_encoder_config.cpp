@@ -5,6 +5,43 @@
 #include "heed/models/config_values.h"
 
 namespace heed::models {
+namespace {
+
+HeadConfig masked_lm(HeadConfig head, const TextEncoderConfig& c, const HeadNames& names, bool tied) {
+  head.dense = names.dense;
+  head.activation = c.activation;
+  head.norm = names.norm;
+  head.output = names.output;
+  head.tied = tied;
+  if (tied) head.bias = names.bias;
+  else if (!names.bias.empty()) head.unused.emplace_back(names.bias, Shape{c.vocab});  // written, but not added
+  return head;
+}
+
+// Buffers that older files hold.
+bool is_known_buffer(const std::string& name) {
+  return name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids");
+}
+
+WeightRules rules_of(const HeadConfig& head, const HeadNames& names) {
+  WeightRules rules;
+  rules.base_prefix = names.base;
+  rules.rename = modern_norm_name;
+  // Another head's tensors, or a pooler that the one in use does not need.
+  rules.ignored = [names](const std::string& name) {
+    return is_known_buffer(name) || name.starts_with(names.others) || name.starts_with(names.base + "pooler.") ||
+           name.starts_with("pooler.");
+  };
+  if (head.tied) {
+    rules.tied = {{names.output + ".weight", names.base + "embeddings.word_embeddings.weight"}};
+    if (!names.bias.empty()) rules.tied.emplace_back(names.output + ".bias", names.bias);
+  } else if (!names.bias.empty()) {
+    rules.optional = [names](const std::string& name) { return name == names.bias; };
+  }
+  return rules;
+}
+
+}  // namespace
 
 Architecture read_architecture(const io::ConfigReader& config, const std::string& file,
                                std::span<const Architecture> known) {
@@ -91,8 +128,39 @@ Classification read_classes(const io::ConfigReader& config, const std::string& f
   return classes;
 }
 
-bool is_known_buffer(const std::string& name) {
-  return name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids");
+void add_pooler(HeadConfig& head, const std::string& prefix) {
+  head.dense = prefix + "pooler.dense";
+  head.activation = Activation::kTanh;
+  head.is_pooler = true;
+}
+
+HeadConfig read_head(const io::ConfigReader& config, const std::string& file, Head kind, const TextEncoderConfig& c,
+                     const HeadNames& names) {
+  HeadConfig head;
+  head.kind = kind;
+  head.classes = read_classes(config, file, kind);
+  head.epsilon = c.epsilon;
+  switch (kind) {
+    case Head::kNone:
+      if (names.has_pooler && config.get_or("add_pooling_layer", true)) add_pooler(head, "");
+      return head;
+    case Head::kMaskedLM: return masked_lm(head, c, names, config.get_or("tie_word_embeddings", true));
+    case Head::kSequenceClassification: return head;
+    case Head::kTokenClassification:
+      head.dropout_before = read_classifier_dropout(config, c);
+      head.output = "classifier";
+      return head;
+    case Head::kQuestionAnswering: head.output = "qa_outputs"; return head;
+  }
+  return head;
+}
+
+std::unique_ptr<Model> make_encoder(const TextEncoderConfig& c, const TextEncoderNames& encoder_names,
+                                    const HeadNames& names, const HeadConfig& head, const Json& json,
+                                    std::optional<uint64_t> seed) {
+  const std::string prefix = head.kind == Head::kNone ? "" : names.base;
+  const auto body = [&](nn::Builder& b) { return std::make_unique<TextEncoder>(b, prefix, encoder_names, c); };
+  return std::make_unique<EncoderWithHead>(body, head, rules_of(head, names), json, seed);
 }
 
 }  // namespace heed::models

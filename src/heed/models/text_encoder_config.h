@@ -1,4 +1,5 @@
-// What several text encoders' config.json have in common.
+// What several text encoders have in common beside the encoder: their config.json, their heads, and the names that
+// folders have for them.
 #pragma once
 
 #include <span>
@@ -8,6 +9,7 @@
 #include "heed/io/config_reader.h"
 #include "heed/models/encoder_with_head.h"
 #include "heed/models/new_model.h"
+#include "heed/models/text_encoder.h"
 
 namespace heed::models {
 
@@ -33,6 +35,28 @@ TextEncoderConfig read_text_encoder(const io::ConfigReader& config, const std::s
 // The token in [0, vocab) whose embedding is not trained: `fallback` if the key is missing, none if it is null.
 std::optional<int32_t> read_padding(const io::ConfigReader& config, const Json& json, int32_t fallback, int64_t vocab);
 
+// How a family's checkpoints call what stands on the encoder.
+struct HeadNames {
+  std::string base;                 // prefix of the encoder's names, where there is a head
+  std::string dense, norm, output;  // of masked LM
+  std::string bias{};               // of masked LM: the output's, if it has a name of its own
+  std::string others;               // what heads that lie beside the one in use begin with
+  bool has_pooler = true;           // of the model without a head, unless a folder lacks it (add_pooling_layer)
+};
+
+// A head as all families have it: nothing or a pooler; masked LM; token classification and question answering, each a
+// map on the tokens. Of sequence classification only labels and problem: the rest is the family's.
+HeadConfig read_head(const io::ConfigReader& config, const std::string& file, Head kind, const TextEncoderConfig& c,
+                     const HeadNames& names);
+
+// The pooler below `prefix`: act(dense(x)) of a row's first token.
+void add_pooler(HeadConfig& head, const std::string& prefix);
+
+// The encoder with this head. `json`: its configuration.
+std::unique_ptr<Model> make_encoder(const TextEncoderConfig& c, const TextEncoderNames& encoder_names,
+                                    const HeadNames& names, const HeadConfig& head, const Json& json,
+                                    std::optional<uint64_t> seed);
+
 // The rate of dropout before a classifier: classifier_dropout, or, if that is not given, hidden_dropout_prob.
 float read_classifier_dropout(const io::ConfigReader& config, const TextEncoderConfig& encoder);
 
@@ -43,8 +67,5 @@ Classification read_classes(const io::ConfigReader& config, const std::string& f
 float read_rate(const io::ConfigReader& config, std::string_view key, float fallback);
 
 void check_heads(const std::string& file, std::string_view key, const TextEncoderConfig& config);
-
-// Buffers that older files hold.
-bool is_known_buffer(const std::string& name);
 
 }  // namespace heed::models

@@ -4,6 +4,8 @@
 #include <tuple>
 
 #include "heed/base/error.h"
+#include "heed/models/config_values.h"
+#include "heed/models/trace.h"
 #include "heed/nn/initialization.h"
 
 namespace heed::models {
@@ -26,18 +28,6 @@ std::pair<int, int> read_sides(const io::ConfigReader& r, const std::string& key
   check<ConfigError>(value->size() == 2 && std::all_of(value->begin(), value->end(), fits),
                      "{}: {} must be a number, or a height and a width, from 1 to {}", file, key, most);
   return {(*value)[0].get<int>(), (*value)[1].get<int>()};
-}
-
-Activation read_activation(const io::ConfigReader& r, const char* key, Activation fallback) {
-  return r.get_enum_or(key, fallback,
-                       {{"gelu", Activation::kGelu},
-                        {"gelu_new", Activation::kGeluTanh},
-                        {"gelu_pytorch_tanh", Activation::kGeluTanh},
-                        {"linear", Activation::kNone},
-                        {"relu", Activation::kRelu},
-                        {"silu", Activation::kSilu},
-                        {"swish", Activation::kSilu},
-                        {"tanh", Activation::kTanh}});
 }
 
 bool read_head(const io::ConfigReader& r, const std::string& file) {
@@ -77,6 +67,7 @@ ViTConfig read_structure(const Json& json, const std::string& file) {
     c.classification = read_classification(r, file);
     return c;
   }
+  if (!r.get_or("add_pooling_layer", true)) return c;
   c.pooler_size = r.get_or<int>("pooler_output_size", static_cast<int>(c.hidden_size), 0, io::kMaxHidden);
   if (c.pooler_size == 0) c.pooler_size = c.hidden_size;
   c.pooler = read_activation(r, "pooler_act", Activation::kTanh);
@@ -163,7 +154,7 @@ ViTModel::ViTModel(const ViTConfig& c, Json config, std::optional<uint64_t> seed
   for (int i = 0; i < c.layers; ++i) layers_.emplace_back(b, fmt::format("{}encoder.layer.{}.", name, i), c);
   norm_ = nn::Norm(b, name + "layernorm", c.hidden_size, c.norm_epsilon);
   if (c.head) classifier_ = nn::Linear(b, {"classifier"}, c.hidden_size, std::ssize(labels()));
-  else pooler_ = nn::Linear(b, {"pooler.dense"}, c.hidden_size, c.pooler_size);
+  else if (c.pooler_size > 0) pooler_ = nn::Linear(b, {"pooler.dense"}, c.hidden_size, c.pooler_size);
   store_.flatten();
 }
 
@@ -194,15 +185,15 @@ Tensor ViTModel::hidden(const ImageBatch& batch, const nn::Pass& pass) const {
   const auto rows = ops::token_rows(token_ids(shape[0], structure_.patches()), batch.examples);
   const ops::SegmentsPtr images = ops::segments(*rows, *rows);
   Tensor x = embed(batch.pixels, rows, pass);
-  if (pass.trace) pass.trace->encoder_states.push_back(x);
+  note(&nn::Trace::encoder_states, pass, x);
   for (const ViTLayer& layer : layers_) {
-    auto* attentions = pass.trace ? &pass.trace->encoder_attentions.emplace_back() : nullptr;
+    std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
     x = nn::layer(pass, {x}, [&layer, pass, rows, images, attentions](const std::vector<Tensor>& in) {
       const Tensor a = layer.attention_residual(
           in[0], pass, rows, [&](const Tensor& h) { return layer.attention(h, pass, images, attentions); });
       return layer.mlp_residual(a, pass, rows, [&](const Tensor& h) { return layer.mlp(h, pass, rows); });
     });
-    if (pass.trace) pass.trace->encoder_states.push_back(x);
+    note(&nn::Trace::encoder_states, pass, x);
   }
   return norm_(x);
 }
@@ -214,7 +205,7 @@ Tensor ViTModel::class_tokens(const Tensor& hidden) const {
 }
 
 Tensor ViTModel::pooled(const Tensor& hidden) const {
-  return structure_.head ? Tensor() : pooler_(class_tokens(hidden), structure_.pooler);
+  return structure_.pooler_size > 0 ? pooler_(class_tokens(hidden), structure_.pooler) : Tensor();
 }
 
 Tensor ViTModel::logits(const ImageBatch& batch, const nn::Pass& pass) const {

@@ -31,7 +31,7 @@ struct ViTConfig {
   bool qkv_bias = true;
   bool head = true;               // a classifier on the class token
   Classification classification;  // of the head
-  int64_t pooler_size = 0;        // without a head: of the pooler's output
+  int64_t pooler_size = 0;        // of the pooler's output; 0: there is none
   Activation pooler = Activation::kNone;
 
   int64_t patches() const { return int64_t{image.height / patch_height} * (image.width / patch_width); }

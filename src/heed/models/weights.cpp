@@ -98,40 +98,7 @@ bool same_shape(const io::ModelFolder& folder, const std::string& name, const Te
   return std::ranges::equal(folder.info(name).shape, tensor.shape().dims());
 }
 
-// Fills the parameters; those that may be new stay as they are if the folder lacks them or has another shape. Returns
-// their names.
-template <class MayBeNew>
-std::vector<std::string> load(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules,
-                              const MayBeNew& may_be_new) {
-  const NameMatcher matcher(parameters, rules);
-  Plan plan = make_plan(matcher, folder, rules);
-  std::erase_if(plan.unexpected, [&](const std::string& name) { return may_be_new(rules.rename(name)); });
-  std::vector<std::string> missing, fresh;
-  std::vector<io::ModelFolder::Placed> placed;
-  for (const auto& [name, tensor] : parameters.named()) {
-    const auto source = plan.source_of.find(name);
-    const bool found = source != plan.source_of.end();
-    if (may_be_new(name) && (!found || !same_shape(folder, source->second, tensor))) {
-      fresh.push_back(name);
-    } else if (found) {
-      check_tensor(folder, source->second, tensor);
-      placed.push_back({source->second, tensor.view()});
-    } else if (rules.optional(name)) {
-      backend(tensor.device()).fill(tensor.view(), 0);
-    } else {
-      missing.push_back(name);
-    }
-  }
-  check<FormatError>(missing.empty(), "{}: tensors are missing: {}", folder.path().string(), listed(missing));
-  check<FormatError>(plan.unexpected.empty(), "{}: tensors that the configuration does not account for: {}",
-                     folder.path().string(), listed(plan.unexpected));
-  folder.load_into(placed);
-  parameters.values_changed();
-  return fresh;
-}
-
-}  // namespace
-
+// Whether two tensors of a folder hold the same numbers in the same type and shape.
 bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std::string& b) {
   const io::TensorInfo x = folder.info(a), y = folder.info(b);
   if (x.dtype != y.dtype || x.shape != y.shape) return false;
@@ -145,6 +112,40 @@ bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std:
   }
   return true;
 }
+
+// Fills the parameters; those that may be new stay as they are if the folder lacks them or has another shape. Returns
+// their names.
+template <class MayBeNew>
+std::vector<std::string> load(nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules,
+                              const MayBeNew& may_be_new) {
+  const NameMatcher matcher(parameters, rules);
+  Plan plan = make_plan(matcher, folder, rules);
+  std::erase_if(plan.unexpected, [&](const std::string& name) { return may_be_new(rules.rename(name)); });
+  std::vector<std::string> missing, fresh;
+  std::vector<io::ModelFolder::Placed> placed;
+  for (const auto& [name, tensor] : parameters.named()) {
+    const auto source = plan.source_of.find(name);
+    const bool found = source != plan.source_of.end();
+    if (!found && rules.optional(name)) {
+      backend(tensor.device()).fill(tensor.view(), 0);
+    } else if (may_be_new(name) && (!found || !same_shape(folder, source->second, tensor))) {
+      fresh.push_back(name);
+    } else if (found) {
+      check_tensor(folder, source->second, tensor);
+      placed.push_back({source->second, tensor.view()});
+    } else {
+      missing.push_back(name);
+    }
+  }
+  check<FormatError>(missing.empty(), "{}: tensors are missing: {}", folder.path().string(), listed(missing));
+  check<FormatError>(plan.unexpected.empty(), "{}: tensors that the configuration does not account for: {}",
+                     folder.path().string(), listed(plan.unexpected));
+  folder.load_into(placed);
+  parameters.values_changed();
+  return fresh;
+}
+
+}  // namespace
 
 std::string modern_norm_name(const std::string& name) {
   for (const auto& [old, modern] : {std::pair<std::string_view, const char*>{".gamma", ".weight"}, {".beta", ".bias"}})

@@ -42,9 +42,6 @@ std::string modern_norm_name(const std::string& name);
 std::optional<std::string> parameter_for(const nn::ParameterStore& parameters, const WeightRules& rules,
                                          const std::string& name);
 
-// Whether two tensors of a folder hold the same numbers in the same type and shape.
-bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std::string& b);
-
 // Whether the folder holds different numbers for a parameter and its copy, although they are tied.
 bool ties_are_broken(const nn::ParameterStore& parameters, const io::ModelFolder& folder, const WeightRules& rules);
 

@@ -22,23 +22,19 @@ Tensor product(const Tensor& x, const Weight& w, const Tensor& bias, Activation 
   const bool fused = kind == Activation::kNone || kind == Activation::kRelu;
   const Activation act = fused ? kind : Activation::kNone;
   const DropoutSite drop = fused ? site : DropoutSite{};
-  const bool bf16 = w.in_bf16();
-  if (bf16) {
-    // A weight changes with each step, so the packed form is not worth keeping.
-    const auto packed = device.pack_bf16(master.view(), !w.transposed());
-    device.linear_bf16(x.view(), *packed, bias.view(), act, drop.on(x.device()), y.view());
-  } else {
-    device.linear(x.view(), master.view(), w.transposed(), bias.view(), act, drop.on(x.device()), y.view());
-  }
+  const DType dtype = w.product_dtype();
+  // A weight changes with each step, so this form is not worth keeping.
+  const auto factor = device.pack_factor(master.view(), !w.transposed(), dtype, x.shape().rows());
+  device.linear(x.view(), *factor, bias.view(), act, drop.on(x.device()), y.view());
   // dz = dropout'(dy) act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
   const std::weak_ptr<TensorBody> output = y.body();  // weak: y holds this very function
-  record(y, {&x, &master, &bias}, [x, w, bias, act, drop, output, bf16](const Tensor& dy) {
+  record(y, {&x, &master, &bias}, [x, w, bias, act, drop, output, dtype](const Tensor& dy) {
     const auto view = [](const GradSlot& slot) { return slot ? slot.view() : TensorView(); };
     const auto dx = grad_slot(x), dw = grad_slot(w.master()), db = grad_slot(bias);
-    const auto run = bf16 ? &Backend::linear_backward_bf16 : &Backend::linear_backward;
-    (backend(dy.device()).*run)(x.view(), w.master().view(), w.transposed(), act, drop.on(dy.device()),
-                                Tensor(output.lock()).view(), dy.view(),  // ours alone: it is changed in place
-                                dx.accumulate, view(dx), dw.accumulate, view(dw), db.accumulate, view(db));
+    backend(dy.device())
+        .linear_backward(x.view(), w.master().view(), w.transposed(), dtype, act, drop.on(dy.device()),
+                         Tensor(output.lock()).view(), dy.view(),  // ours alone: it is changed in place
+                         dx.accumulate, view(dx), dw.accumulate, view(dw), db.accumulate, view(db));
   });
   return fused ? y : dropout(activation(y, kind), site);
 }

@@ -30,40 +30,30 @@ Chunks make_chunks(int64_t tokens, int64_t vocab, Device device) {
 // The products of training, with what is made of the weight once for all chunks.
 class Products {
  public:
-  explicit Products(const Weight& w) : w_(w), on_(backend(w.master().device())) {
-    const TensorView master = w.master().view();
-    if (w.in_bf16()) {
-      forward_ = on_.pack_bf16(master, !w.transposed());
-      backward_ = on_.pack_bf16(master, w.transposed());
-    } else if (!w.transposed()) {
-      // As [model, vocab]: the fastest layout for the forward product.
-      turned_ = Tensor::empty({w.in_features(), w.out_features()}, DType::kF32, w.master().device());
-      on_.transpose(master, turned_.view());
-    }
-  }
+  Products(const Weight& w, int64_t rows)
+      : w_(w),
+        on_(backend(w.master().device())),
+        forward_(on_.pack_factor(w.master().view(), !w.transposed(), w.product_dtype(), rows)),
+        backward_(on_.pack_factor(w.master().view(), w.transposed(), w.product_dtype(), rows)) {}
 
   // logits = x w^T + bias
   void logits(const TensorView& x, const TensorView& bias, const TensorView& y) const {
-    if (forward_) return on_.linear_bf16(x, *forward_, bias, Activation::kNone, {}, y);
-    on_.linear(x, (turned_.defined() ? turned_ : w_.master()).view(), true, bias, Activation::kNone, {}, y);
+    on_.linear(x, *forward_, bias, Activation::kNone, {}, y);
   }
   // dx = dlogits w
   void input_gradient(const TensorView& dlogits, const TensorView& dx) const {
-    if (backward_) return on_.gemm_bf16(dlogits, false, *backward_, false, dx);
-    on_.gemm(dlogits, false, w_.master().view(), w_.transposed(), 1, false, dx);
+    on_.gemm_factor(dlogits, false, *backward_, false, dx);
   }
   // dw = dlogits^T x
   void weight_gradient(const TensorView& dlogits, const TensorView& x, bool accumulate, const TensorView& dw) const {
     const TensorView& a = w_.transposed() ? x : dlogits;
     const TensorView& b = w_.transposed() ? dlogits : x;
-    if (backward_) return on_.gemm_bf16(a, true, *on_.pack_bf16(b, false), accumulate, dw);
-    on_.gemm(a, true, b, false, 1, accumulate, dw);
+    on_.gemm_factor(a, true, *on_.pack_factor(b, false, w_.product_dtype(), dw.rows()), accumulate, dw);
   }
 
  private:
   const Weight& w_;
   Backend& on_;
-  Tensor turned_;
   std::shared_ptr<const PackedMatrix> forward_, backward_;
 };
 
@@ -89,7 +79,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   const Tensor dw = grad ? Tensor::empty(master.shape(), DType::kF32, x.device()) : Tensor();
   const Tensor dbias = needs_grad({&bias}) ? Tensor::zeros(bias.shape(), DType::kF32, x.device()) : Tensor();
   std::optional<Products> products;
-  if (grad) products.emplace(w);
+  if (grad) products.emplace(w, tokens);
   for (int64_t r = 0; r < tokens; r += c.rows) {
     const int64_t n = std::min(c.rows, tokens - r);
     const TensorView logits = c.logits.slice_rows(0, n).view(), rows = x.slice_rows(r, n).view();

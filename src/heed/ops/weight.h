@@ -26,8 +26,8 @@ class Weight {
   bool transposed() const { return transposed_; }
   int64_t out_features() const { return transposed_ ? master_.dim(1) : master_.dim(0); }
   int64_t in_features() const { return transposed_ ? master_.dim(0) : master_.dim(1); }
-  // Whether training computes its products in bf16.
-  bool in_bf16() const { return master_.body()->product == DType::kBF16; }
+  // What training rounds the factors of its products to: f32 or bf16.
+  DType product_dtype() const { return master_.body()->product; }
   // The packed form of the master as it is now.
   std::shared_ptr<const PackedMatrix> packed() const;
 

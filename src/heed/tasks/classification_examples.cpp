@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "heed/base/error.h"
@@ -16,7 +17,7 @@ using namespace std::string_view_literals;
 std::optional<double> number_in(const std::string& text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
   return value;
 }
 
@@ -45,15 +46,18 @@ ClassificationExamples read_classification_examples(const std::filesystem::path&
     examples.first.emplace_back(table.cell(row, text));
     if (pair) examples.second.emplace_back(table.cell(row, *pair));
     examples.labels.push_back(table.list(row, label));
+    examples.has_lists = examples.has_lists || table.is_list(row, label);
     examples.places.push_back(table.where(row));
+    for (const std::string& one : examples.labels.back())
+      check<DataError>(!one.empty(), "{}: the label is empty", examples.places.back());
   }
   return examples;
 }
 
 models::Problem guess_problem(const ClassificationExamples& examples) {
+  if (examples.has_lists) return models::Problem::kMultiLabel;
   bool all_numbers = true, some_fraction = false;
   for (const auto& labels : examples.labels) {
-    if (labels.size() != 1) return models::Problem::kMultiLabel;
     all_numbers = all_numbers && number_in(labels[0]);
     some_fraction = some_fraction || labels[0].find('.') != std::string::npos;
   }

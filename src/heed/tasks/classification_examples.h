@@ -23,12 +23,13 @@ struct ClassificationExamples {
   std::vector<std::string> first, second;        // `second` is empty unless the examples are pairs
   std::vector<std::vector<std::string>> labels;  // of each example, as written
   std::vector<std::string> places;               // "train.tsv:17"
+  bool has_lists = false;                        // of labels, in some row at least
 
   size_t size() const { return first.size(); }
   bool pairs() const { return !second.empty(); }
 };
 
-// At most `most` examples; 0: all. Throws IoError, DataError naming file and line.
+// At most `most` examples; 0: all. Throws IoError, DataError naming file and line, also for an empty label.
 ClassificationExamples read_classification_examples(const std::filesystem::path& file,
                                                     const ClassificationColumns& columns, uint64_t most);
 

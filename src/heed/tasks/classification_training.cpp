@@ -7,13 +7,15 @@
 
 #include "heed/base/threads.h"
 #include "heed/tasks/classification.h"
+#include "heed/tasks/held_out.h"
 
 namespace heed::tasks {
 namespace {
 
 constexpr size_t kValidationBatch = 64;
 
-// Weights that make every class count as much as any other, their mean over the examples being 1.
+// Weights that make every class count as much as any other, their mean over the examples being 1: scikit-learn's
+// "balanced".
 std::vector<float> balancing_weights(const std::vector<int32_t>& classes, size_t labels) {
   std::vector<double> counts(labels);
   for (const int32_t c : classes) counts[static_cast<size_t>(c)] += 1;
@@ -31,7 +33,7 @@ ClassificationExamples part_of(const ClassificationExamples& all, size_t begin, 
     if (from.empty()) return Vector();
     return Vector(from.begin() + static_cast<ptrdiff_t>(begin), from.begin() + static_cast<ptrdiff_t>(end));
   };
-  return {cut(all.first), cut(all.second), cut(all.labels), cut(all.places)};
+  return {cut(all.first), cut(all.second), cut(all.labels), cut(all.places), all.has_lists};
 }
 
 }  // namespace
@@ -39,14 +41,15 @@ ClassificationExamples part_of(const ClassificationExamples& all, size_t begin, 
 ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions options)
     : EncoderTraining(options), options_(std::move(options)) {
   ClassificationExamples train = read_classification_examples(options_.train, options_.columns, options_.max_examples);
+  const size_t kept =
+      kept_for_training(train.size(), "examples", options_.train, options_.valid, options_.valid_fraction);
   ClassificationExamples valid;
   if (!options_.valid.empty()) {
     valid = read_classification_examples(options_.valid, options_.columns, 0);
-  } else if (options_.valid_fraction > 0) {
-    const auto kept =
-        static_cast<size_t>(std::floor(static_cast<double>(train.size()) * (1 - options_.valid_fraction)));
-    check<DataError>(kept > 0 && kept < train.size(), "{}: of {} examples --valid-fraction {} leaves none",
-                     options_.train.string(), train.size(), options_.valid_fraction);
+    check<DataError>(valid.pairs() == train.pairs(), "{}: {} texts, where {} has {}", options_.valid.string(),
+                     valid.pairs() ? "pairs of" : "single", options_.train.string(),
+                     train.pairs() ? "pairs" : "single ones");
+  } else if (kept < train.size()) {
     valid = part_of(train, kept, train.size());
     train = part_of(train, 0, kept);
   }
@@ -54,10 +57,13 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
   wanted.head = models::Head::kSequenceClassification;
   wanted.problem = options_.problem.value_or(guess_problem(train));
   const bool regression = wanted.problem == models::Problem::kRegression;
-  wanted.labels =
-      regression ? std::vector<std::string>{"value"} : labels_for(options_.start, wanted.head, labels_in(train));
+  wanted.labels = regression ? std::vector<std::string>{"value"}
+                             : labels_for(options_.start, "ForSequenceClassification", labels_in(train));
+  check<DataError>(!wanted.labels.empty(), "{}: no example has a label", options_.train.string());
   check<DataError>(regression || wanted.labels.size() > 1, "{}: all examples have the label \"{}\"",
                    options_.train.string(), wanted.labels.front());
+  check<UsageError>(options_.label_smoothing == 0 || wanted.problem == models::Problem::kSingleLabel,
+                    "--label-smoothing is for examples of one label");
   start(wanted, [&](const auto& piece) {
     for (const auto* side : {&train.first, &train.second})
       for (const std::string& text : *side) piece(text);
@@ -122,6 +128,14 @@ std::unique_ptr<EncoderBatch> ClassificationTraining::make_batch(uint64_t, std::
   batch->count = static_cast<int64_t>(examples.size());
   batch->place = describe_examples(examples, [this](uint32_t i) { return train_.places[i]; });
   return batch;
+}
+
+BatchLoss ClassificationTraining::loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const {
+  if (model().problem() == models::Problem::kSingleLabel) return EncoderTraining::loss(batch, pass, divisor);
+  const auto numbers = static_cast<double>(model().labels().size());
+  BatchLoss mean = EncoderTraining::loss(batch, pass, divisor * numbers);
+  mean.loss_sum /= numbers;
+  return mean;
 }
 
 std::optional<ValidationResult> ClassificationTraining::validate(const StopFlag& stop) {

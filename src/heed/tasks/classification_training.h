@@ -12,13 +12,15 @@ struct ClassificationTrainingOptions : EncoderTrainingOptions {
   ClassificationColumns columns;
   std::optional<models::Problem> problem;  // guessed from the labels if not given
   uint64_t max_examples = 0;               // of training; 0: all
-  bool class_weights = false;              // rare labels count more: each label as much as the others together
+  bool class_weights = false;              // rare labels count more: each label as much as any other in all
 };
 
 class ClassificationTraining final : public EncoderTraining {
  public:
   explicit ClassificationTraining(ClassificationTrainingOptions options);
 
+  // Of several labels and of numbers, an example's loss is the mean over them.
+  BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return !valid_.tokens.empty(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
   Json identity() const override;

@@ -25,11 +25,14 @@ Denoising denoising_for(const text::Tokenizer& tokenizer) {
   return tokenizer.id(tokens_for(Denoising::kSpans).front()) >= 0 ? Denoising::kSpans : Denoising::kInfilling;
 }
 
-uint32_t denoising_block(const text::Tokenizer& tokenizer, int positions, uint32_t usual) {
+uint32_t denoising_block(const text::Tokenizer& tokenizer, int positions, uint32_t wanted, uint32_t usual) {
   // Neither side is longer than the text but by what stands around it.
   const int room = positions - static_cast<int>(std::max<size_t>(1, data::frame_of(tokenizer).size()));
   check<UsageError>(room > 0, "the model's {} positions have no room for text", positions);
-  return std::min(usual, static_cast<uint32_t>(room));
+  const auto most = static_cast<uint32_t>(room);
+  check<UsageError>(wanted <= most, "--block is {}; the model's {} positions have room for {}", wanted, positions,
+                    most);
+  return wanted > 0 ? wanted : std::min(usual, most);
 }
 
 DenoisingTraining::DenoisingTraining(DenoisingTrainingOptions options) : options_(std::move(options)) {
@@ -65,11 +68,7 @@ void DenoisingTraining::start(const data::TextSource& text) {
                     tokenizer.vocab_size(), model_->vocab_size());
   NoisyTextOptions& noise = options_.noise;
   noise.kind = options_.kind.value_or(denoising_for(tokenizer));
-  const uint32_t room =
-      denoising_block(tokenizer, model_->max_length(), noise.block > 0 ? noise.block : options_.usual_block);
-  check<UsageError>(noise.block <= room, "--block is {}; the model's {} positions have room for {}", noise.block,
-                    model_->max_length(), room);
-  noise.block = room;
+  noise.block = denoising_block(tokenizer, model_->max_length(), noise.block, options_.usual_block);
 }
 
 BatchLoss DenoisingTraining::loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const {
@@ -94,7 +93,7 @@ Json DenoisingTraining::identity() const {
   json["permute-sentences"] = noise.permute;
   json["packed"] = noise.packed;
   json["block"] = noise.block;
-  json["batch-size"] = options_.batch_size;
+  json[batches_->option()] = batches_->size();
   json["label-smoothing"] = options_.label_smoothing;
   return json;
 }

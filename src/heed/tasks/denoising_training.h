@@ -30,17 +30,14 @@ class DenoisingTraining final : public TrainingTask {
   explicit DenoisingTraining(DenoisingTrainingOptions options);
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
-    return batches_->stream(start, ahead);
-  }
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.has_value(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
   io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
-  const std::string& report() const { return report_; }
+  std::string report() const override { return report_; }
 
  private:
   void start(const data::TextSource& text);
@@ -53,9 +50,10 @@ class DenoisingTraining final : public TrainingTask {
   std::string report_;
 };
 
-// The kind of corruption that suits a tokenizer, and the tokens of text for which a model with so many positions has
-// room, at most `usual`.
+// The kind of corruption that suits a tokenizer.
 Denoising denoising_for(const text::Tokenizer& tokenizer);
-uint32_t denoising_block(const text::Tokenizer& tokenizer, int positions, uint32_t usual);
+// The tokens of text of an example: `wanted` or, if that is 0, `usual` or what a model with so many positions has room
+// for. Throws UsageError if there is no room.
+uint32_t denoising_block(const text::Tokenizer& tokenizer, int positions, uint32_t wanted, uint32_t usual);
 
 }  // namespace heed::tasks

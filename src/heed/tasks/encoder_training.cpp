@@ -37,7 +37,7 @@ BatchLoss EncoderTraining::loss(const TrainingBatch& batch, const nn::Pass& pass
 
 Json EncoderTraining::identity() const {
   Json json = identity_of(options_.start);
-  json["batch-size"] = data::share().of_all(options_.batch_size);
+  json[batches_->option()] = batches_->size();
   json["max-length"] = options_.max_length;
   json["label-smoothing"] = options_.label_smoothing;
   return json;

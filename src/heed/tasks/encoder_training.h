@@ -38,17 +38,14 @@ struct EncoderBatch final : TrainingBatch {
 class EncoderTraining : public TrainingTask {
  public:
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
-    return batches_->stream(start, ahead);
-  }
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
   const models::EncoderModel& model() const { return *model_; }
   // Of the training data, for the line that is printed at the start: "6,920 examples, 132,000 tokens, 3 cut".
-  const std::string& report() const { return report_; }
+  std::string report() const override { return report_; }
 
  protected:
   explicit EncoderTraining(EncoderTrainingOptions options) : options_(std::move(options)) {}

@@ -28,35 +28,34 @@ class ExampleStream final : public BatchStream {
 
 ExampleBatches::ExampleBatches(std::span<const uint32_t> lengths, uint32_t batch_size, uint32_t tokens, uint64_t seed,
                                Make make)
-    : make_(std::move(make)) {
+    : by_tokens_(tokens > 0), make_(std::move(make)) {
   check<UsageError>(!lengths.empty(), "there are no examples to train on");
   check<UsageError>(batch_size > 0 || tokens > 0, "--batch-size is 0");
   constexpr uint32_t kMost = std::numeric_limits<uint16_t>::max();
   for (const uint32_t length : lengths) {
     lengths_.push_back(static_cast<uint16_t>(std::min(length, kMost)));
-    counts_.push_back(tokens > 0 ? lengths_.back() : uint16_t{1});
+    counts_.push_back(by_tokens_ ? lengths_.back() : uint16_t{1});
   }
-  options_.seed = seed;
-  options_.max_tokens = data::share().of_all(tokens > 0 ? tokens : batch_size);
+  data::BatchOptions options;
+  options.seed = seed;
+  options.max_tokens = data::share().of_all(by_tokens_ ? tokens : batch_size);
   const auto [shortest, longest] = std::minmax_element(lengths_.begin(), lengths_.end());
-  if (*shortest == *longest) options_.bucket_growth = 0;
+  if (*shortest == *longest) options.bucket_growth = 0;
+  plans_.emplace(lengths_, counts_, options);
 }
 
-std::shared_ptr<const data::BatchPlan> ExampleBatches::plan(uint64_t epoch) const {
-  const std::lock_guard lock(mutex_);
-  for (const auto& [number, plan] : recent_)
-    if (number == epoch) return plan;
-  if (recent_.size() == 2) recent_.erase(recent_.begin());
-  return recent_.emplace_back(epoch, std::make_shared<data::BatchPlan>(lengths_, counts_, options_, epoch)).second;
+std::unique_ptr<TrainingBatch> ExampleBatches::batch(uint64_t epoch, uint64_t k) const {
+  return make_(epoch, data::share().rows(plans_->plan(epoch)->rows(k)));
 }
 
 std::unique_ptr<BatchStream> ExampleBatches::stream(data::Cursor start, size_t ahead) const {
   return std::make_unique<ExampleStream>(
-      data::BatchSourceOf<Made>{
-          [this](uint64_t epoch) { return batches(epoch); },
-          [this](uint64_t epoch, uint64_t k) { return make_(epoch, data::share().rows(plan(epoch)->rows(k))); }},
+      data::BatchSourceOf<Made>{[this](uint64_t epoch) { return count(epoch); },
+                                [this](uint64_t epoch, uint64_t k) { return batch(epoch, k); }},
       start, ahead);
 }
+
+std::unique_ptr<TrainingBatch> ExampleBatches::heaviest() const { return batch(0, plans_->plan(0)->heaviest()); }
 
 std::string describe_examples(std::span<const uint32_t> examples, const std::function<std::string(uint32_t)>& place) {
   constexpr size_t kShown = 8;

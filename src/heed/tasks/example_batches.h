@@ -6,7 +6,7 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,7 +16,7 @@
 
 namespace heed::tasks {
 
-class ExampleBatches {
+class ExampleBatches final : public TrainingBatches {
  public:
   // Makes the batch of these examples, as they are in this epoch (augmented, masked, …): a pure function, called on a
   // thread of its own.
@@ -27,19 +27,21 @@ class ExampleBatches {
   // UsageError for no examples, or for neither limit.
   ExampleBatches(std::span<const uint32_t> lengths, uint32_t batch_size, uint32_t tokens, uint64_t seed, Make make);
 
-  uint64_t batches(uint64_t epoch) const { return plan(epoch)->batches(); }
-  // The object must outlive the stream.
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const;
+  uint64_t count(uint64_t epoch) const override { return plans_->plan(epoch)->batches(); }
+  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override;
+  const char* option() const override { return by_tokens_ ? "batch-tokens" : "batch-size"; }
+  uint32_t size() const override { return plans_->max_tokens(); }
+  void resize(uint32_t size) override { plans_->set_max_tokens(size); }
+  void keep_order() override { plans_->keep_order(); }
+  std::unique_ptr<TrainingBatch> heaviest() const override;
 
  private:
-  std::shared_ptr<const data::BatchPlan> plan(uint64_t epoch) const;
+  std::unique_ptr<TrainingBatch> batch(uint64_t epoch, uint64_t k) const;
 
+  bool by_tokens_;
   std::vector<uint16_t> lengths_, counts_;  // tokens, and what the limit counts: tokens, or 1
-  data::BatchOptions options_;
+  std::optional<data::BatchPlans> plans_;
   Make make_;
-  // The two plans last asked for, as a cache: at an epoch's end two are in use.
-  mutable std::mutex mutex_;
-  mutable std::vector<std::pair<uint64_t, std::shared_ptr<const data::BatchPlan>>> recent_;
 };
 
 // For messages: "examples 17 4 211 and 29 more", counted from 1; `places` gives the name of one if it is not its

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <mutex>
 
 #include "heed/base/log.h"
 #include "heed/base/threads.h"
-#include "heed/io/config_reader.h"
 #include "heed/models/classification.h"
-#include "heed/models/save.h"
 #include "heed/tasks/classification_scores.h"
+#include "heed/tasks/held_out.h"
 
 namespace heed::tasks {
 namespace fs = std::filesystem;
@@ -20,25 +18,11 @@ namespace {
 constexpr size_t kValidationBatch = 128;
 constexpr int kUsualSize = 64;
 
-// The labels of the folder's head, if it has one.
-std::vector<std::string> labels_in_folder(const fs::path& folder) {
-  const Json config = io::ModelFolder::open(folder).config();
-  const std::string file = (folder / "config.json").string();
-  const io::ConfigReader reader(config, file);
-  const std::vector<std::string> architectures = reader.strings("architectures");
-  if (architectures.empty() || !architectures.front().ends_with("ForImageClassification")) return {};
-  return models::read_classification(reader, file).labels;
-}
-
-// The labels that the head shall have: those of the model that is gone on with if it knows all that are wanted.
-std::vector<std::string> choose_labels(const fs::path& folder, const std::vector<std::string>& wanted, bool numbers) {
-  if (folder.empty()) return wanted;
-  const std::vector<std::string> known = labels_in_folder(folder);
-  if (numbers && known.size() >= wanted.size()) return known;
-  const bool knows_all = std::all_of(wanted.begin(), wanted.end(), [&](const std::string& label) {
-    return std::find(known.begin(), known.end(), label) != known.end();
-  });
-  return knows_all ? known : wanted;
+// The labels that the head shall have. Where they are numbers, as in IDX files, a head of as many labels knows them.
+std::vector<std::string> choose_labels(const ModelStart& start, const std::vector<std::string>& wanted, bool numbers) {
+  constexpr const char* kHead = "ForImageClassification";
+  if (const auto known = known_labels(start, kHead); numbers && known.size() == wanted.size()) return known;
+  return labels_for(start, kHead, wanted);
 }
 
 // What transformers' ViTImageProcessor reads: the size, and the values that occur brought to mean 0 and deviation 1.
@@ -76,12 +60,11 @@ ImageClassificationTraining::ImageClassificationTraining(ImageClassificationTrai
   split();
   std::vector<std::string> labels = options_.label_names;
   if (labels.empty()) labels = data::labels_of(train_.images);
-  const fs::path& from = options_.start.resume.empty() ? options_.start.init : options_.start.resume;
-  labels = choose_labels(from, labels, train_.images.idx() != nullptr && options_.label_names.empty());
+  labels = choose_labels(options_.start, labels, train_.images.idx() != nullptr && options_.label_names.empty());
   check<DataError>(labels.size() > 1, "{}: all images have the label \"{}\"", options_.train.string(), labels.front());
   train_.classes = data::classes_of(train_.images, labels);
   valid_.classes = data::classes_of(valid_.images, labels);
-  start_model(labels);
+  start(labels);
 
   const std::vector<uint32_t> lengths(train_.images.size(), 1);
   batches_ = std::make_unique<ExampleBatches>(
@@ -97,14 +80,12 @@ void ImageClassificationTraining::split() {
   data::LabelledImages all = data::LabelledImages::read(options_.train, options_.columns);
   if (all.by_label()) all.shuffle();
   if (options_.max_examples > 0 && options_.max_examples < all.size()) all = all.part(0, options_.max_examples);
+  const size_t kept = kept_for_training(all.size(), "images", options_.train, options_.valid, options_.valid_fraction);
   if (!options_.valid.empty()) {
     valid_.images = data::LabelledImages::read(options_.valid, options_.columns);
-  } else if (options_.valid_fraction > 0) {
-    const auto held = static_cast<size_t>(std::llround(static_cast<double>(all.size()) * options_.valid_fraction));
-    check<DataError>(held > 0 && held < all.size(), "{}: of {} images --valid-fraction {} leaves none",
-                     options_.train.string(), all.size(), options_.valid_fraction);
-    valid_.images = all.part(all.size() - held, all.size());
-    all = all.part(0, all.size() - held);
+  } else if (kept < all.size()) {
+    valid_.images = all.part(kept, all.size());
+    all = all.part(0, kept);
   }
   train_.images = std::move(all);
 }
@@ -122,31 +103,24 @@ models::ImageShape ImageClassificationTraining::new_shape() const {
   return shape;
 }
 
-void ImageClassificationTraining::start_model(const std::vector<std::string>& labels) {
-  const ModelStart& start = options_.start;
-  const fs::path& from = start.resume.empty() ? start.init : start.resume;
-  models::NewModel wanted = start.structure;
+void ImageClassificationTraining::start(const std::vector<std::string>& labels) {
+  const fs::path& from = options_.start.from();
+  models::NewModel wanted = options_.start.structure;
   wanted.head = models::Head::kSequenceClassification;
   wanted.labels = labels;
   wanted.problem = models::Problem::kSingleLabel;
-  std::shared_ptr<models::Model> model;
-  if (from.empty()) {
-    wanted.image = new_shape();
-    Json config = models::new_config(start.family, wanted);
-    models::write_classes(config, labels, wanted.problem);
-    model = models::make_model(config, "the new model", start.seed);
+  if (from.empty()) wanted.image = new_shape();
+  started_ = start_model_alone(options_.start, wanted);
+  model_ = model_as<models::ImageModel>(started_);
+  started_.save_inputs = [this](const fs::path& folder) {
+    write_json(folder / data::ImageProcessor::kFileName, classifier_.processor.config());
+  };
+  if (from.empty())
     classifier_.processor = data::ImageProcessor(
         processor_config(wanted.image, Histogram(static_cast<size_t>(wanted.image.channels), {1})), "the new model");
-  } else {
-    const io::ModelFolder folder = io::ModelFolder::open(from);
-    auto loaded = models::load_with_head(folder, wanted, start.seed);
-    if (!loaded.fresh.empty()) log().info("{} parameters of the head are new", loaded.fresh.size());
-    model = std::move(loaded.model);
-    classifier_.processor = data::ImageProcessor::read(folder.file(data::ImageProcessor::kFileName));
-  }
-  model_ = std::dynamic_pointer_cast<models::ImageModel>(model);
-  check<ConfigError>(model_ != nullptr, "the folder holds {}, where {} is wanted", models::kind_of(*model),
-                     models::ImageModel::kKind);
+  else
+    classifier_.processor =
+        data::ImageProcessor::read(io::ModelFolder::open(from).file(data::ImageProcessor::kFileName));
   classifier_.model = model_;
 
   const models::ImageShape shape = model_->image_shape();
@@ -166,29 +140,17 @@ ImageClassificationTraining::Histogram ImageClassificationTraining::read_all(Exa
   std::vector<uint8_t> pixels(keep ? size * examples.images.size() : 0);
   Histogram total(channels);
   std::mutex mutex;
-  size_t bad = examples.images.size();  // the first
-  std::exception_ptr error;
   parallel_for(std::ssize(examples.classes), 16, [&](int64_t begin, int64_t end, int) {
     Histogram counts(channels);
-    auto i = static_cast<size_t>(begin);
-    try {
-      for (; i < static_cast<size_t>(end); ++i) {
-        const data::Image image = resized(examples, i);
-        for (size_t p = 0; p < size; ++p) ++counts[p % channels][image.pixels[p]];
-        if (keep)
-          std::copy(image.pixels.begin(), image.pixels.end(), pixels.begin() + static_cast<ptrdiff_t>(i * size));
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (i < bad) error = std::current_exception();
-      bad = std::min(bad, i);
-      return;
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      const data::Image image = resized(examples, i);
+      for (size_t p = 0; p < size; ++p) ++counts[p % channels][image.pixels[p]];
+      if (keep) std::copy(image.pixels.begin(), image.pixels.end(), pixels.begin() + static_cast<ptrdiff_t>(i * size));
     }
     const std::lock_guard lock(mutex);
     for (size_t c = 0; c < channels; ++c)
       for (size_t v = 0; v < counts[c].size(); ++v) total[c][v] += counts[c][v];
   });
-  if (error) std::rethrow_exception(error);
   examples.pixels = std::move(pixels);
   return total;
 }
@@ -269,14 +231,6 @@ std::optional<ValidationResult> ImageClassificationTraining::validate(const Stop
   return result;
 }
 
-io::ModelContent ImageClassificationTraining::content() {
-  io::ModelContent content = models::content_of(*model_, nullptr);
-  content.add_files = [this](const fs::path& folder) {
-    write_json(folder / data::ImageProcessor::kFileName, classifier_.processor.config());
-  };
-  return content;
-}
-
 Json ImageClassificationTraining::identity() const {
   Json json = identity_of(options_.start);
   for (const char* text : {"tokenizer", "vocab-size", "tokenizer-kind", "lowercase", "positions"}) json.erase(text);
@@ -284,7 +238,7 @@ Json ImageClassificationTraining::identity() const {
   if (options_.start.init.empty()) json["patch"] = options_.start.structure.patch;
   json["image-size"] = fmt::format("{} x {}", shape.height, shape.width);
   json["channels"] = shape.channels;
-  json["batch-size"] = data::share().of_all(options_.batch_size);
+  json[batches_->option()] = batches_->size();
   json["label-smoothing"] = options_.label_smoothing;
   json["augment"] = options_.augmentation.text();
   json["train"] = fmt::format("{} images", train_.images.size());

@@ -55,19 +55,16 @@ class ImageClassificationTraining final : public TrainingTask {
   explicit ImageClassificationTraining(ImageClassificationTrainingOptions options);
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
-    return batches_->stream(start, ahead);
-  }
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.images.size() > 0; }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
-  io::ModelContent content() override;
+  io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
   const ImageClassifier& classifier() const { return classifier_; }
   // Of the data, for the line that is printed at the start.
-  const std::string& report() const { return report_; }
+  std::string report() const override { return report_; }
 
  private:
   struct Examples {
@@ -79,7 +76,7 @@ class ImageClassificationTraining final : public TrainingTask {
   using Histogram = std::vector<std::array<uint64_t, 256>>;
 
   void split();
-  void start_model(const std::vector<std::string>& labels);
+  void start(const std::vector<std::string>& labels);
   models::ImageShape new_shape() const;
   // Reads every image once. Throws the first one's error.
   Histogram read_all(Examples& examples, bool keep) const;
@@ -88,6 +85,7 @@ class ImageClassificationTraining final : public TrainingTask {
 
   const ImageClassificationTrainingOptions options_;
   const data::Augmentation augmentation_;
+  StartedModel started_;
   std::shared_ptr<models::ImageModel> model_;
   ImageClassifier classifier_;  // of the same model
   Examples train_, valid_;

@@ -101,7 +101,7 @@ Json LanguageModelTraining::identity() const {
   json["train"] = fmt::format("{} tokens, {} bytes", train_.size(), train_.counts().bytes);
   json["end-token"] = options_.end_token;
   json["block"] = block_;
-  json["batch-size"] = options_.batch_size;
+  json[batches_->option()] = batches_->size();
   return json;
 }
 

@@ -37,10 +37,7 @@ class LanguageModelTraining final : public TrainingTask {
   explicit LanguageModelTraining(LanguageModelTrainingOptions options);
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
-    return batches_->stream(start, ahead);
-  }
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return valid_.size() > 0; }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
@@ -49,7 +46,7 @@ class LanguageModelTraining final : public TrainingTask {
 
   const models::CausalModel& model() const { return *model_; }
   const text::Tokenizer& tokenizer() const { return *started_.tokenizer; }
-  const std::string& report() const { return report_; }
+  std::string report() const override { return report_; }
 
  private:
   void start(const data::TextSource& text);

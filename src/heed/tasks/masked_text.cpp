@@ -9,15 +9,14 @@
 namespace heed::tasks {
 namespace {
 
-data::TokenStream encode(const data::TextSource& text, const text::Tokenizer& tokenizer, const MaskedTextOptions& o) {
-  check<ConfigError>(o.packed || data::end_token_of(tokenizer) >= 0,
-                     "the tokenizer has no token that ends a text, which could tell documents apart: give --packed");
+data::TokenTextOptions encoding(const MaskedTextOptions& o) {
   data::TokenTextOptions options;
   options.cache = o.cache;
   options.tokenizer = o.fingerprint;
   options.begin_token = false;
   options.word_marks = o.whole_words;
-  return data::encode_text(text, tokenizer, options);
+  options.document_marks = !o.packed;
+  return options;
 }
 
 data::TextExamples cut(const data::TokenStream& stream, const text::Tokenizer& tokenizer, size_t frame,
@@ -25,9 +24,8 @@ data::TextExamples cut(const data::TokenStream& stream, const text::Tokenizer& t
   check<UsageError>(o.max_length > frame, "--max-length is {}; the tokenizer puts {} tokens around a text",
                     o.max_length, frame);
   const auto most = static_cast<uint32_t>(o.max_length - frame);
-  if (o.packed) return data::TextExamples::packed(stream, most, o.seed);
-  const int32_t end = data::end_token_of(tokenizer);
-  return data::TextExamples::by_document(stream, most, o.whole_words ? 2 * end + 1 : end);
+  return o.packed ? data::TextExamples::packed(stream, most, o.seed)
+                  : data::TextExamples::by_document(stream, most, data::document_mark(tokenizer, encoding(o)));
 }
 
 }  // namespace
@@ -36,7 +34,7 @@ MaskedText::MaskedText(const data::TextSource& text, const text::Tokenizer& toke
     : options_(options),
       frame_(data::frame_of(tokenizer)),
       masking_(data::masking_for(tokenizer, options.probability)),
-      stream_(encode(text, tokenizer, options_)),
+      stream_(data::encode_text(text, tokenizer, encoding(options_))),
       examples_(cut(stream_, tokenizer, frame_.size(), options_)) {}
 
 std::vector<uint32_t> MaskedText::lengths() const {

@@ -27,7 +27,7 @@ text::TokenizerKind kind_named(const std::string& name) {
   return kind->second;
 }
 
-void use_trained(const TokenizerChoice& choice, const std::string& kind, const TextPieces& text, StartedModel& result) {
+FolderTokenizer train_tokenizer(const TokenizerChoice& choice, const std::string& kind, const TextPieces& text) {
   text::TokenizerTrainOptions options;
   options.kind = kind_named(kind);
   options.vocab_size = choice.vocab_size;
@@ -37,91 +37,78 @@ void use_trained(const TokenizerChoice& choice, const std::string& kind, const T
   text([&](std::string_view piece) { trainer.add(piece); });
   auto trained = std::make_shared<text::TrainedTokenizer>(trainer.train());
   log().info("tokenizer: {}, {} tokens, trained on the text", kind, trained->tokens);
-  result.tokenizer = text::PipelineTokenizer::from_json(trained->tokenizer, trained->config, "the trained tokenizer");
-  result.save_tokenizer = [trained](const fs::path& folder) { text::save_tokenizer(*trained, folder); };
-}
-
-void use_folder(const fs::path& folder, StartedModel& result) {
-  result.tokenizer = text::load_tokenizer(folder);
-  std::vector<std::pair<std::string, std::string>> files;
-  for (const std::string& name : models::input_files())
-    if (fs::exists(folder / name)) files.emplace_back(name, read_file(folder / name));
-  result.save_tokenizer = [files](const fs::path& to) {
-    for (const auto& [name, bytes] : files) write_file_atomically(to / name, bytes);
-  };
-}
-
-// Sets what is trained, and how fast.
-void tune(const ModelStart& start, StartedModel& result) {
-  nn::ParameterStore& parameters = result.model->parameters();
-  if (start.lora.rank > 0) {
-    std::vector<std::string> whole = models::head_parameters(*result.model);
-    for (const std::string& name : result.fresh)
-      if (std::ranges::find(whole, name) == whole.end()) whole.push_back(name);
-    result.lora = std::make_shared<models::Lora>(*result.model, start.lora, whole, start.seed);
-    result.base = fs::absolute(start.init).lexically_normal().string();
-  } else if (start.tuning.changes_anything()) {
-    models::set_rates(parameters, start.tuning);
-  } else {
-    return;
-  }
-  int64_t trained = 0;
-  for (const auto& part : parameters.rates()) trained += part.count;
-  log().info("{} of {} parameters are trained", trained, parameters.values().numel());
+  return {text::PipelineTokenizer::from_json(trained->tokenizer, trained->config, "the trained tokenizer"),
+          [trained](const fs::path& folder) { text::save_tokenizer(*trained, folder); }};
 }
 
 }  // namespace
 
+FolderTokenizer tokenizer_of(const fs::path& folder) {
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const std::string& name : models::input_files())
+    if (fs::exists(folder / name)) files.emplace_back(name, read_file(folder / name));
+  return {text::load_tokenizer(folder), [files](const fs::path& to) {
+            for (const auto& [name, bytes] : files) write_file_atomically(to / name, bytes);
+          }};
+}
+
 io::ModelContent StartedModel::content() const {
   io::ModelContent content = models::content_of(*model, nullptr);
-  content.add_files = save_tokenizer;
-  if (!lora) return content;
-  content.tensors = lora->merged();
-  content.add_weights = [adapters = lora, from = base](const fs::path& folder) {
-    adapters->write(folder / "adapter", from);
-  };
-  return content;
+  content.add_files = save_inputs;
+  return with_adapters(std::move(content), lora, base);
 }
 
 StartedModel start_model(const ModelStart& start, models::NewModel wanted, const TextPieces& text) {
-  StartedModel result;
-  const fs::path& from = start.resume.empty() ? start.init : start.resume;
   const TokenizerChoice& choice = start.tokenizer;
-  if (const fs::path& folder = from.empty() ? choice.folder : from; !folder.empty()) use_folder(folder, result);
-  else use_trained(choice, choice.kind.empty() ? models::usual_tokenizer(start.family) : choice.kind, text, result);
+  const fs::path& folder = start.from().empty() ? choice.folder : start.from();
+  const std::string kind = choice.kind.empty() && folder.empty() ? models::usual_tokenizer(start.family) : choice.kind;
+  FolderTokenizer inputs = folder.empty() ? train_tokenizer(choice, kind, text) : tokenizer_of(folder);
 
   models::NewModel m = start.structure;
   m.head = wanted.head;
   m.labels = std::move(wanted.labels);
   m.problem = wanted.problem;
-  const text::Tokenizer& tokenizer = *result.tokenizer;
+  const text::Tokenizer& tokenizer = *inputs.tokenizer;
   m.vocab = tokenizer.vocab_size();
   m.ids = {tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()};
-  if (from.empty()) {
-    Json config = models::new_config(start.family, m);
-    if (!m.labels.empty()) models::write_classes(config, m.labels, m.problem);
-    result.model = models::make_model(config, "the new model", start.seed);
-    return result;
-  }
-  auto loaded = models::load_with_head(io::ModelFolder::open(from), m, start.seed);
-  result.model = std::move(loaded.model);
-  result.fresh = std::move(loaded.fresh);
-  if (!result.fresh.empty()) log().info("new parameters: {}", fmt::join(result.fresh, ", "));
-  tune(start, result);
+  StartedModel result = start_model_alone(start, m);
+  result.tokenizer = std::move(inputs.tokenizer);
+  result.save_inputs = std::move(inputs.save);
   return result;
 }
 
-std::vector<std::string> labels_for(const ModelStart& start, models::Head head, std::vector<std::string> occurring) {
-  const fs::path& folder = start.resume.empty() ? start.init : start.resume;
-  if (folder.empty()) return occurring;
-  const Json config = io::ModelFolder::open(folder).config();
-  const std::string file = (folder / "config.json").string();
+StartedModel start_model_alone(const ModelStart& start, const models::NewModel& wanted) {
+  StartedModel result;
+  if (start.from().empty()) {
+    Json config = models::new_config(start.family, wanted);
+    if (!wanted.labels.empty()) models::write_classes(config, wanted.labels, wanted.problem);
+    result.model = models::make_model(config, "the new model", start.seed);
+    return result;
+  }
+  models::WithHead loaded = models::load_with_head(io::ModelFolder::open(start.from()), wanted, start.seed);
+  result.model = std::move(loaded.model);
+  if (!loaded.fresh.empty()) log().info("new parameters: {}", fmt::join(loaded.fresh, ", "));
+  // What adapters leave to be trained whole is what `init` lacked, though `resume` has it.
+  if (start.tuning.lora.rank > 0 && !start.resume.empty())
+    loaded.fresh = models::load_with_head(io::ModelFolder::open(start.init), wanted, start.seed).fresh;
+  result.lora = tune(*result.model, start.tuning, loaded.fresh, start.seed);
+  result.base = start.init;
+  return result;
+}
+
+std::vector<std::string> known_labels(const ModelStart& start, std::string_view architecture) {
+  if (start.from().empty()) return {};
+  const Json config = io::ModelFolder::open(start.from()).config();
+  const std::string file = (start.from() / "config.json").string();
   const io::ConfigReader reader(config, file);
   const std::vector<std::string> architectures = reader.strings("architectures");
-  const char* const kind =
-      head == models::Head::kTokenClassification ? "ForTokenClassification" : "ForSequenceClassification";
-  if (architectures.empty() || !architectures.front().ends_with(kind)) return occurring;
-  std::vector<std::string> known = models::read_classification(reader, file).labels;
+  if (architectures.empty() || !architectures.front().ends_with(architecture)) return {};
+  return models::read_classification(reader, file).labels;
+}
+
+std::vector<std::string> labels_for(const ModelStart& start, std::string_view architecture,
+                                    std::vector<std::string> occurring) {
+  std::vector<std::string> known = known_labels(start, architecture);
   const bool knows_all = std::ranges::all_of(
       occurring, [&](const std::string& label) { return std::ranges::find(known, label) != known.end(); });
   return knows_all ? known : occurring;
@@ -131,13 +118,7 @@ Json identity_of(const ModelStart& start) {
   const auto path = [](const fs::path& p) { return p.empty() ? "" : fs::absolute(p).lexically_normal().string(); };
   Json json{{"init", path(start.init)}, {"tokenizer", path(start.tokenizer.folder)}};
   if (!start.init.empty()) {
-    const models::FineTuning& t = start.tuning;
-    json["freeze"] = t.freeze_layers > 0 ? Json(t.freeze_layers) : Json(t.freeze_embeddings ? "embeddings" : "nothing");
-    json["layer-decay"] = t.layer_decay;
-    json["lora-rank"] = start.lora.rank;
-    json["lora-alpha"] = start.lora.alpha;
-    json["lora-dropout"] = start.lora.dropout;
-    json["lora-targets"] = start.lora.targets;
+    json.update(identity_of(start.tuning));
     return json;
   }
   const models::NewModel& m = start.structure;

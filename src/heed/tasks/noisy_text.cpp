@@ -48,12 +48,18 @@ std::vector<bool> sentence_ends(const text::Tokenizer& tokenizer) {
   return ends;
 }
 
-data::TokenStream encode(const data::TextSource& text, const text::Tokenizer& tokenizer, const NoisyTextOptions& o) {
+data::TokenTextOptions encoding(const NoisyTextOptions& o) {
   data::TokenTextOptions options;
   options.cache = o.cache;
   options.tokenizer = o.fingerprint;
   options.begin_token = false;
-  return data::encode_text(text, tokenizer, options);
+  options.document_marks = !o.packed;
+  return options;
+}
+
+data::TextExamples cut(const data::TokenStream& stream, const text::Tokenizer& tokenizer, const NoisyTextOptions& o) {
+  return o.packed ? data::TextExamples::packed(stream, o.block, o.seed)
+                  : data::TextExamples::by_document(stream, o.block, data::document_mark(tokenizer, encoding(o)));
 }
 
 }  // namespace
@@ -68,10 +74,8 @@ std::vector<std::string> tokens_for(Denoising kind) {
 NoisyText::NoisyText(const data::TextSource& text, const text::Tokenizer& tokenizer, const NoisyTextOptions& options)
     : options_(options),
       frame_(frame_with_end(tokenizer)),
-      stream_(encode(text, tokenizer, options_)),
-      examples_(options_.packed
-                    ? data::TextExamples::packed(stream_, options_.block, options_.seed)
-                    : data::TextExamples::by_document(stream_, options_.block, data::end_token_of(tokenizer))) {
+      stream_(data::encode_text(text, tokenizer, encoding(options_))),
+      examples_(cut(stream_, tokenizer, options_)) {
   if (options_.kind == Denoising::kSpans) {
     spans_ = {options_.density.value_or(0.15), options_.mean_length, sentinels_of(tokenizer)};
   } else {

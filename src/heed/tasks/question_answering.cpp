@@ -104,15 +104,22 @@ std::vector<TextWindow> QuestionAnswerer::windows(const text::TokenizedText& tok
                                                   const AnswerOptions& options) const {
   const size_t most = std::min(options.most_tokens, static_cast<size_t>(model->max_length()));
   const auto kept = static_cast<size_t>(std::ranges::count_if(tokens.texts, [](int8_t t) { return t != 1; }));
+  check<DataError>(most > kept || tokens.ids.size() <= most,
+                   "a question of {} tokens leaves no room for its context; a window has {}", kept, most);
   return text_windows(tokens, 1, most, std::min(options.overlap, most > kept ? (most - kept) / 2 : 0));
 }
 
 std::vector<std::vector<Answer>> QuestionAnswerer::answer(const std::vector<Question>& questions,
                                                           const AnswerOptions& options) const {
   std::vector<Piece> pieces;
-  for (size_t i = 0; i < questions.size(); ++i)
-    for (TextWindow& window : windows(tokenizer->tokenize_pair(questions[i].question, questions[i].context), options))
-      pieces.push_back({i, std::move(window)});
+  for (size_t i = 0; i < questions.size(); ++i) {
+    try {
+      for (TextWindow& window : windows(tokenizer->tokenize_pair(questions[i].question, questions[i].context), options))
+        pieces.push_back({i, std::move(window)});
+    } catch (const DataError& error) {
+      fail<DataError>("{}: {}", questions[i].place.empty() ? questions[i].question : questions[i].place, error.what());
+    }
+  }
   std::vector<const text::TokenizedText*> pointers;
   for (const Piece& piece : pieces) pointers.push_back(&piece.window.tokens);
   std::vector<Tensor> logits(pieces.size());

@@ -22,6 +22,7 @@ struct AnswerOptions {
 
 struct Question {
   std::string question, context;
+  std::string place{};  // what errors call it; empty: the question
 };
 
 struct Answer {
@@ -33,7 +34,8 @@ struct Answer {
 struct QuestionAnswerer : EncoderTexts {
   static QuestionAnswerer load(const std::filesystem::path& folder);
 
-  // Question and context, as tokenize_pair() gave them, as windows that fit the model.
+  // Question and context, as tokenize_pair() gave them, as windows that fit the model. DataError if the question leaves
+  // no room.
   std::vector<TextWindow> windows(const text::TokenizedText& tokens, const AnswerOptions& options) const;
 
   // The best answers of each question, best first; none if its context is empty and null is no answer.

@@ -1,10 +1,10 @@
 #include "heed/tasks/question_answering_training.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "heed/base/threads.h"
 #include "heed/base/utf8.h"
+#include "heed/tasks/held_out.h"
 
 namespace heed::tasks {
 namespace {
@@ -37,13 +37,11 @@ int32_t place_in(const TextWindow& window, size_t token) {
 QuestionAnsweringTraining::QuestionAnsweringTraining(QuestionAnsweringTrainingOptions options)
     : EncoderTraining(options), options_(std::move(options)) {
   train_ = read_questions(options_.train, options_.max_examples);
+  const size_t count = train_.questions.size();
+  const size_t kept = kept_for_training(count, "questions", options_.train, options_.valid, options_.valid_fraction);
   if (!options_.valid.empty()) {
     valid_ = read_questions(options_.valid, 0);
-  } else if (options_.valid_fraction > 0) {
-    const size_t count = train_.questions.size();
-    const auto kept = static_cast<size_t>(std::floor(static_cast<double>(count) * (1 - options_.valid_fraction)));
-    check<DataError>(kept > 0 && kept < count, "{}: of {} questions --valid-fraction {} leaves none",
-                     options_.train.string(), count, options_.valid_fraction);
+  } else if (kept < count) {
     valid_.file = train_.file;
     valid_.contexts = train_.contexts;
     valid_.questions.assign(train_.questions.begin() + static_cast<ptrdiff_t>(kept), train_.questions.end());
@@ -58,25 +56,35 @@ QuestionAnsweringTraining::QuestionAnsweringTraining(QuestionAnsweringTrainingOp
   make_windows();
 }
 
+std::vector<QuestionAnsweringTraining::Window> QuestionAnsweringTraining::windows_of(const QuestionAnswerer& answerer,
+                                                                                     size_t q) const {
+  const data::SquadQuestion& question = train_.questions[q];
+  const auto tokens = tokenizer().tokenize_pair(question.question, train_.contexts[question.context]);
+  std::optional<std::pair<size_t, size_t>> answer;
+  if (!question.answers.empty()) {
+    answer = tokens_of(tokens, question.answers.front());
+    check<DataError>(answer.has_value(), "the answer \"{}\" has no tokens", question.answers.front().text);
+  }
+  std::vector<Window> windows;
+  for (TextWindow& window : answerer.windows(tokens, options_.answers)) {
+    const int32_t first = answer ? place_in(window, answer->first) : -1;
+    const int32_t last = answer ? place_in(window, answer->second) : -1;
+    const bool whole = first >= 0 && last >= 0;
+    windows.push_back({std::move(window.tokens.ids), std::move(window.tokens.types), whole ? first : 0,
+                       whole ? last : 0, static_cast<uint32_t>(q)});
+  }
+  return windows;
+}
+
 void QuestionAnsweringTraining::make_windows() {
   const QuestionAnswerer answerer{trained()};
   std::vector<std::vector<Window>> found(train_.questions.size());
   parallel_for(std::ssize(found), 16, [&](int64_t begin, int64_t end, int) {
     for (auto q = static_cast<size_t>(begin); q < static_cast<size_t>(end); ++q) {
-      const data::SquadQuestion& question = train_.questions[q];
-      const auto tokens = tokenizer().tokenize_pair(question.question, train_.contexts[question.context]);
-      std::optional<std::pair<size_t, size_t>> answer;
-      if (!question.answers.empty()) {
-        answer = tokens_of(tokens, question.answers.front());
-        check<DataError>(answer.has_value(), "{}: the answer \"{}\" has no tokens", train_.where(q),
-                         question.answers.front().text);
-      }
-      for (TextWindow& window : answerer.windows(tokens, options_.answers)) {
-        int32_t first = answer ? place_in(window, answer->first) : -1;
-        const int32_t last = answer ? place_in(window, answer->second) : -1;
-        const bool whole = first >= 0 && last >= 0;
-        found[q].push_back({std::move(window.tokens.ids), std::move(window.tokens.types), whole ? first : 0,
-                            whole ? last : 0, static_cast<uint32_t>(q)});
+      try {
+        found[q] = windows_of(answerer, q);
+      } catch (const DataError& error) {
+        fail<DataError>("{}: {}", train_.where(q), error.what());
       }
     }
   });
@@ -148,7 +156,7 @@ std::optional<std::vector<std::string>> answer_all(const QuestionAnswerer& answe
     if (stop && stop()) return std::nullopt;
     std::vector<Question> group;
     for (size_t i = begin; i < std::min(begin + kGroup, data.questions.size()); ++i)
-      group.push_back({data.questions[i].question, data.contexts[data.questions[i].context]});
+      group.push_back({data.questions[i].question, data.contexts[data.questions[i].context], data.where(i)});
     for (const std::vector<Answer>& found : answerer.answer(group, options))
       answers.push_back(found.empty() ? "" : found.front().text);
   }

@@ -34,6 +34,7 @@ class QuestionAnsweringTraining final : public EncoderTraining {
   };
 
   void make_windows();
+  std::vector<Window> windows_of(const QuestionAnswerer& answerer, size_t question) const;
   std::unique_ptr<EncoderBatch> make_batch(uint64_t epoch, std::span<const uint32_t> windows) const override;
 
   const QuestionAnsweringTrainingOptions options_;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <numeric>
 
 #include "heed/autograd/autograd.h"
 #include "heed/base/threads.h"
+#include "heed/tasks/held_out.h"
 
 namespace heed::tasks {
 namespace {
@@ -49,14 +49,11 @@ std::optional<TaskParameters> known_task(const Json& config) {
 
 SummarizationTraining::SummarizationTraining(SummarizationTrainingOptions options) : options_(std::move(options)) {
   SummaryExamples train = read_summary_examples(options_.train, options_.columns, options_.max_examples);
-  check<UsageError>(options_.valid.empty() || options_.valid_fraction == 0,
-                    "give --valid or --valid-fraction, not both");
+  const size_t kept =
+      kept_for_training(train.size(), "examples", options_.train, options_.valid, options_.valid_fraction);
   if (!options_.valid.empty()) {
     valid_texts_ = read_summary_examples(options_.valid, options_.columns, 0);
-  } else if (options_.valid_fraction > 0) {
-    const auto kept = static_cast<size_t>(static_cast<double>(train.size()) * (1 - options_.valid_fraction));
-    check<DataError>(kept > 0 && kept < train.size(), "{}: of {} examples --valid-fraction {} leaves none",
-                     options_.train.string(), train.size(), options_.valid_fraction);
+  } else if (kept < train.size()) {
     valid_texts_ = part_of(train, kept, train.size());
     train = part_of(train, 0, kept);
   }
@@ -200,7 +197,7 @@ Json SummarizationTraining::identity() const {
   Json json = identity_of(options_.start);
   json["train"] = fmt::format("{} examples", train_.source.size());
   json["prefix"] = prefix_;
-  json["batch-tokens"] = options_.batch_tokens;
+  json[batches_->option()] = batches_->size();
   json["max-source-length"] = options_.max_source_length;
   json["max-target-length"] = options_.max_target_length;
   json["label-smoothing"] = options_.label_smoothing;

@@ -41,17 +41,14 @@ class SummarizationTraining final : public TrainingTask {
   explicit SummarizationTraining(SummarizationTrainingOptions options);
 
   nn::ParameterStore& parameters() override { return model_->parameters(); }
-  uint64_t batches(uint64_t epoch) const override { return batches_->batches(epoch); }
-  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
-    return batches_->stream(start, ahead);
-  }
+  TrainingBatches& batches() const override { return *batches_; }
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
   bool has_validation() const override { return !valid_.source.empty(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
   io::ModelContent content() override { return started_.content(); }
   Json identity() const override;
 
-  const std::string& report() const { return report_; }
+  std::string report() const override { return report_; }
 
  private:
   struct Pairs {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "heed/base/random.h"
+#include "heed/tasks/held_out.h"
 
 namespace heed::tasks {
 namespace {
@@ -41,12 +42,8 @@ size_t part_begin(const TaggingExample& example, uint32_t number, uint32_t of, s
   return best;
 }
 
-// Takes the last sentences away from a text.
-data::TaggedText take_last(data::TaggedText& text, double fraction) {
-  const size_t count = text.sentences.size();
-  const auto kept = static_cast<size_t>(std::floor(static_cast<double>(count) * (1 - fraction)));
-  check<DataError>(kept > 0 && kept < count, "{}: of {} sentences --valid-fraction {} leaves none", text.file, count,
-                   fraction);
+// Takes all sentences but the first `kept` away from a text.
+data::TaggedText take_last(data::TaggedText& text, size_t kept) {
   data::TaggedText last{text.file, {}, {}, text.one_word_a_line};
   last.sentences.assign(text.sentences.begin() + static_cast<ptrdiff_t>(kept), text.sentences.end());
   for (const size_t begin : text.documents)
@@ -60,11 +57,13 @@ data::TaggedText take_last(data::TaggedText& text, double fraction) {
 TaggingTraining::TaggingTraining(TaggingTrainingOptions options)
     : EncoderTraining(options), options_(std::move(options)) {
   train_text_ = read_tagged(options_.train, options_.max_examples);
+  const size_t count = train_text_.sentences.size();
+  const size_t kept = kept_for_training(count, "sentences", options_.train, options_.valid, options_.valid_fraction);
   if (!options_.valid.empty()) valid_text_ = read_tagged(options_.valid, 0);
-  else if (options_.valid_fraction > 0) valid_text_ = take_last(train_text_, options_.valid_fraction);
+  else if (kept < count) valid_text_ = take_last(train_text_, kept);
   models::NewModel wanted;
   wanted.head = models::Head::kTokenClassification;
-  wanted.labels = labels_for(options_.start, wanted.head, tags_in(train_text_));
+  wanted.labels = labels_for(options_.start, "ForTokenClassification", tags_in(train_text_));
   check<DataError>(wanted.labels.size() > 1, "{}: all words have the tag \"{}\"", options_.train.string(),
                    wanted.labels.front());
   start(wanted, [&](const auto& piece) {

@@ -46,6 +46,26 @@ class BatchStream {
   virtual StreamedBatch next() = 0;
 };
 
+// All batches of a training, epoch after epoch.
+class TrainingBatches {
+ public:
+  virtual ~TrainingBatches() = default;
+  // How many batches the epoch has.
+  virtual uint64_t count(uint64_t epoch) const = 0;
+  // Starts preparing the batches from `start` on, about `ahead` of them. This object must outlive the stream.
+  virtual std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const = 0;
+
+  // How large a batch of all processes together is, in what the program's option `option()` counts.
+  virtual const char* option() const = 0;  // "batch-size", "batch-tokens"
+  virtual uint32_t size() const = 0;
+  // Other batches from now on; before any stream is open.
+  virtual void resize(uint32_t size) = 0;
+  // The same, of examples in the order of the data, alike in every epoch.
+  virtual void keep_order() = 0;
+  // The batch of the first epoch that has the most tokens.
+  virtual std::unique_ptr<TrainingBatch> heaviest() const = 0;
+};
+
 struct BatchLoss {
   Tensor loss;          // sum of the losses / divisor, one element, differentiable
   double loss_sum = 0;  // over the targets, as it is trained on
@@ -64,11 +84,10 @@ class TrainingTask {
   virtual ~TrainingTask() = default;
 
   virtual nn::ParameterStore& parameters() = 0;
-  // How many batches the epoch has.
-  virtual uint64_t batches(uint64_t epoch) const = 0;
-  // Starts preparing the batches from `start` on, about `ahead` of them. The task must outlive the stream.
-  virtual std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const = 0;
-  // The loss of a batch that came from this task's stream.
+  // Of the training data, for the line that is printed at the start: "6,920 examples, 132,000 tokens, 3 cut".
+  virtual std::string report() const = 0;
+  virtual TrainingBatches& batches() const = 0;
+  // The loss of one of them.
   virtual BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const = 0;
 
   virtual bool has_validation() const = 0;

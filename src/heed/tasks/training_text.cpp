@@ -14,7 +14,11 @@ TrainingText training_text(const std::vector<fs::path>& train, const std::vector
                            const data::DocumentOptions& documents) {
   check<UsageError>(valid.empty() || fraction == 0, "give --valid or --valid-fraction, not both");
   data::TextSource all(train, documents);
-  if (!valid.empty()) return {std::move(all), data::TextSource(valid, documents)};
+  if (!valid.empty()) {
+    data::DocumentOptions whole = documents;
+    whole.most = 0;
+    return {std::move(all), data::TextSource(valid, std::move(whole))};
+  }
   if (fraction == 0) return {std::move(all), std::nullopt};
   auto [kept, held_out] = all.split(fraction);
   return {std::move(kept), std::move(held_out)};
@@ -48,7 +52,7 @@ std::string fingerprint_of(const StartedModel& started) {
   fs::create_directories(folder);
   std::string all;
   try {
-    started.save_tokenizer(folder);
+    started.save_inputs(folder);
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
     std::sort(files.begin(), files.end());

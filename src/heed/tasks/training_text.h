@@ -17,8 +17,8 @@ struct TrainingText {
   std::optional<data::TextSource> valid;
 };
 
-// `fraction`: of the training text, its end, if there are no `valid` files; 0: nothing is held out. Throws UsageError
-// if both are given.
+// `fraction`: of the training text, its end, if there are no `valid` files; 0: nothing is held out. Files of `valid`
+// are read whole, whatever `documents.most` says. Throws UsageError if both are given.
 TrainingText training_text(const std::vector<std::filesystem::path>& train,
                            const std::vector<std::filesystem::path>& valid, double fraction,
                            const data::DocumentOptions& documents);

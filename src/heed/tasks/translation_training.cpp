@@ -14,6 +14,8 @@
 #include "heed/models/marian.h"
 #include "heed/models/registry.h"
 #include "heed/models/weights.h"
+#include "heed/tasks/generation_defaults.h"
+#include "heed/tasks/model_start.h"
 #include "heed/tensor/backends.h"
 #include "heed/text/sentencepiece_trainer.h"
 
@@ -22,6 +24,12 @@ namespace fs = std::filesystem;
 namespace {
 
 struct TranslationBatch final : TrainingBatch {
+  explicit TranslationBatch(data::ParallelBatch batch) : lines(std::move(batch.lines)) {
+    pairs.source = std::move(batch.source);
+    pairs.target = std::move(batch.target);
+    pairs.examples.assign(lines.begin(), lines.end());
+  }
+
   models::Seq2SeqBatch pairs;
   std::vector<uint64_t> lines;
 
@@ -42,12 +50,7 @@ class TranslationStream final : public BatchStream {
 
   StreamedBatch next() override {
     data::PreparedBatch prepared = prefetcher_.next();
-    auto batch = std::make_unique<TranslationBatch>();
-    batch->pairs.source = std::move(prepared.batch.source);
-    batch->pairs.target = std::move(prepared.batch.target);
-    batch->pairs.examples.assign(prepared.batch.lines.begin(), prepared.batch.lines.end());
-    batch->lines = std::move(prepared.batch.lines);
-    return {prepared.cursor, prepared.last_in_epoch, std::move(batch)};
+    return {prepared.cursor, prepared.last_in_epoch, std::make_unique<TranslationBatch>(std::move(prepared.batch))};
   }
 
  private:
@@ -126,14 +129,42 @@ text::MarianTokenizer train_tokenizer(const TranslationTrainingOptions& o) {
   return text::MarianTokenizer::create_joint(train_pieces({source, target}, o.tokenizer, o.seed), languages);
 }
 
-void set_dropout(Json& config, const char* key, const std::optional<float>& rate) {
+// `key` as Marian's and BART's configurations have it; T5's have one rate for all places.
+void set_dropout(Json& config, const std::string& key, const std::optional<float>& rate) {
+  if (!rate) return;
+  const bool one_rate = config.contains("dropout_rate");
+  check<UsageError>(!one_rate || key == "dropout", "this model has one rate of dropout for all places: --dropout");
   // By way of text: as a double 0.1f would be 0.10000000149.
-  if (rate) config[key] = std::stod(fmt::format("{}", *rate));
+  config[one_rate ? "dropout_rate" : key] = std::stod(fmt::format("{}", *rate));
 }
 
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos; }
 
 }  // namespace
+
+class TranslationBatches final : public TrainingBatches {
+ public:
+  TranslationBatches(const data::EncodedCorpus& corpus, const data::BatchOptions& options)
+      : batches_(corpus, options) {}
+
+  uint64_t count(uint64_t epoch) const override { return batches_.batches(epoch); }
+  std::unique_ptr<BatchStream> stream(data::Cursor start, size_t ahead) const override {
+    return std::make_unique<TranslationStream>(batches_, start, ahead);
+  }
+  const char* option() const override { return "batch-tokens"; }
+  uint32_t size() const override { return batches_.plans().max_tokens(); }
+  void resize(uint32_t size) override { batches_.plans().set_max_tokens(size); }
+  void keep_order() override { batches_.plans().keep_order(); }
+  std::unique_ptr<TrainingBatch> heaviest() const override {
+    return std::make_unique<TranslationBatch>(batches_.batch(0, batches_.plan(0)->heaviest()));
+  }
+  data::PlanReport report() const { return batches_.plan(0)->report(); }
+
+ private:
+  data::ParallelBatches batches_;
+};
+
+TranslationTraining::~TranslationTraining() = default;
 
 TranslationTraining::TranslationTraining(TranslationTrainingOptions options) : options_(std::move(options)) {
   check_files(options_.train, "");
@@ -151,7 +182,19 @@ void TranslationTraining::make_tokenizer() {
   const fs::path folder = !options_.resume.empty()             ? options_.resume
                           : !options_.tokenizer.folder.empty() ? options_.tokenizer.folder
                                                                : options_.init;
-  tokenizer_ = folder.empty() ? train_tokenizer(options_) : text::MarianTokenizer::load(folder);
+  if (folder.empty() || text::MarianTokenizer::is_in(folder)) {
+    marian_ = std::make_shared<text::MarianTokenizer>(folder.empty() ? train_tokenizer(options_)
+                                                                     : text::MarianTokenizer::load(folder));
+    tokenizer_ = marian_;
+    save_tokenizer_ = [marian = marian_](const fs::path& to) { marian->save(to); };
+    return;
+  }
+  check<UsageError>(!options_.init.empty(), "{}: no Marian tokenizer, which a new model needs", folder.string());
+  check<UsageError>(options_.subword_sampling == 0,
+                    "--subword-sampling: only Marian's tokenizers can draw segmentations");
+  FolderTokenizer loaded = tokenizer_of(folder);
+  tokenizer_ = std::move(loaded.tokenizer);
+  save_tokenizer_ = std::move(loaded.save);
 }
 
 void TranslationTraining::make_model() {
@@ -159,22 +202,35 @@ void TranslationTraining::make_model() {
     load_model(options_.resume.empty() ? options_.init : options_.resume);
   } else {
     models::EncoderDecoderConfig structure = options_.structure;
-    structure.vocab_size = tokenizer_->source_vocab_size();
-    structure.decoder_vocab_size = tokenizer_->target_vocab_size();
+    structure.vocab_size = marian_->source_vocab_size();
+    structure.decoder_vocab_size = marian_->target_vocab_size();
     structure.pad_id = structure.decoder_start_id = tokenizer_->pad_id();
     structure.eos_id = tokenizer_->eos_id();
     // Vocabularies of their own have embeddings of their own, whatever their sizes.
-    if (tokenizer_->separate_vocabs()) structure.share_embeddings = false;
+    if (marian_->separate_vocabs()) structure.share_embeddings = false;
     model_ = std::make_shared<models::MarianModel>(structure, options_.seed);
   }
   config_ = model_->config();
   generation_config_ = model_->generation_config();
-  if (!options_.init.empty()) override_dropout();
+  choose_prefix();
+  if (options_.init.empty()) return;
+  override_dropout();
+  lora_ = tune(*model_, options_.tuning, {}, options_.seed);
+}
+
+// What `heed translate` is to set before the sources stands in the configuration.
+void TranslationTraining::choose_prefix() {
+  constexpr const char* kTask = "translation";
+  for (const TaskParameters& task : task_parameters(config_))
+    if (task.name == kTask) prefix_ = task.prefix;
+  if (!options_.prefix || *options_.prefix == prefix_) return;
+  prefix_ = *options_.prefix;
+  config_["task_specific_params"][kTask]["prefix"] = prefix_;
 }
 
 void TranslationTraining::load_model(const fs::path& folder) {
   model_ = models::load_seq2seq(io::ModelFolder::open(folder));
-  const int target_size = tokenizer_->target_vocab_size();
+  const int target_size = tokenizer_->vocab_size();
   check<UsageError>(target_size <= model_->vocab_size(), "{}: the tokenizer has {} target tokens, the model only {}",
                     folder.string(), target_size, model_->vocab_size());
 }
@@ -195,23 +251,24 @@ void TranslationTraining::override_dropout() {
 }
 
 void TranslationTraining::encode() {
-  const text::MarianTokenizer& t = *tokenizer_;
-  data::PairEncoders encoders{[t](std::string_view text) { return t.encode_source(text); },
-                              [t](std::string_view text) { return t.encode_target(text); },
+  const auto prefixed = [prefix = prefix_](std::string_view text) { return prefix + std::string(text); };
+  data::PairEncoders encoders{[t = tokenizer_, prefixed](std::string_view text) { return t->encode(prefixed(text)); },
+                              [t = tokenizer_](std::string_view text) { return t->encode_target(text); },
                               {},
                               {}};
   if (options_.subword_sampling > 0) {
     text::Sampling sampling;
     sampling.alpha = options_.subword_sampling;
-    encoders.sample_source = [t, sampling](std::string_view text, Random& random) {
-      return t.sample_source(text, sampling, random);
+    encoders.sample_source = [t = marian_, prefixed, sampling](std::string_view text, Random& random) {
+      return t->sample_source(prefixed(text), sampling, random);
     };
-    encoders.sample_target = [t, sampling](std::string_view text, Random& random) {
-      return t.sample_target(text, sampling, random);
+    encoders.sample_target = [t = marian_, sampling](std::string_view text, Random& random) {
+      return t->sample_target(text, sampling, random);
     };
   }
   data::EncodeOptions encode;
-  const auto positions = static_cast<uint32_t>(model_->max_length());
+  // T5's relative positions know no limit; the corpus does.
+  const uint32_t positions = std::min<uint32_t>(static_cast<uint32_t>(model_->max_length()), data::kLongestSide);
   encode.filter.max_source_tokens = encode.filter.max_target_tokens =
       options_.max_length > 0 ? std::min(options_.max_length, positions) : positions;
   encode.filter.too_long = options_.crop ? data::TooLong::kCrop : data::TooLong::kDrop;
@@ -224,7 +281,8 @@ void TranslationTraining::encode() {
   data::BatchOptions batch;
   batch.seed = options_.seed;
   batch.max_tokens = options_.batch_tokens;
-  batches_ = std::make_unique<data::ParallelBatches>(*corpus_, batch);
+  batch.max_rows = options_.batch_pairs;
+  batches_ = std::make_unique<TranslationBatches>(*corpus_, batch);
 }
 
 void TranslationTraining::read_validation() {
@@ -233,7 +291,7 @@ void TranslationTraining::read_validation() {
   size_t left_out = 0;
   for (uint64_t i = 0; i < corpus.size(); ++i) {
     data::TextPair pair = corpus.pair(i);
-    std::vector<int32_t> source = tokenizer_->encode_source(pair.source),
+    std::vector<int32_t> source = tokenizer_->encode(prefix_ + pair.source),
                          target = tokenizer_->encode_target(pair.target);
     if (is_blank(pair.source) || is_blank(pair.target) || source.size() > most || target.size() > most) {
       ++left_out;
@@ -253,9 +311,11 @@ void TranslationTraining::read_validation() {
                    [&](size_t a, size_t b) { return valid_source_ids_[a].size() > valid_source_ids_[b].size(); });
 }
 
-std::unique_ptr<BatchStream> TranslationTraining::stream(data::Cursor start, size_t ahead) const {
-  return std::make_unique<TranslationStream>(*batches_, start, ahead);
-}
+TrainingBatches& TranslationTraining::batches() const { return *batches_; }
+
+data::PlanReport TranslationTraining::plan() const { return batches_->report(); }
+
+std::string TranslationTraining::report() const { return corpus_->report().text() + "; " + plan().text(); }
 
 BatchLoss TranslationTraining::loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const {
   const auto& pairs = static_cast<const TranslationBatch&>(batch).pairs;
@@ -300,8 +360,9 @@ bool TranslationTraining::validation_loss(const StopFlag& stop, double& loss) co
 
 // Of the translations, to be had in the order of lengths, so that few steps are spent on finished ones.
 bool TranslationTraining::validation_bleu(const StopFlag& stop, double& bleu, double& chrf) const {
-  const TranslationModel model{model_, std::make_shared<text::MarianTokenizer>(*tokenizer_)};
+  const TranslationModel model{model_, tokenizer_};
   TranslateOptions options;
+  options.source.prefix = prefix_;
   options.decode = generation_defaults(*model_);
   options.decode.beam = options_.valid_beam;
   options.decode.n_best = 1;
@@ -333,8 +394,8 @@ bool TranslationTraining::validation_bleu(const StopFlag& stop, double& bleu, do
 }
 
 io::ModelContent TranslationTraining::content() {
-  return {config_, generation_config_, models::named_views(model_->parameters()),
-          [this](const fs::path& folder) { tokenizer_->save(folder); }};
+  io::ModelContent content{config_, generation_config_, models::named_views(model_->parameters()), save_tokenizer_};
+  return with_adapters(std::move(content), lora_, options_.init);
 }
 
 Json TranslationTraining::identity() const {
@@ -345,7 +406,9 @@ Json TranslationTraining::identity() const {
       {"source", fmt::format("{} pairs, {} and {} tokens", report.kept, report.source_tokens, report.target_tokens)},
       {"init", path(o.init)},
       {"tokenizer", path(o.tokenizer.folder)},
-      {"batch-tokens", data::share().of_all(o.batch_tokens)},
+      {"prefix", prefix_},
+      {batches_->option(), batches_->size()},
+      {"batch-pairs", o.batch_pairs},
       {"max-length", o.max_length},
       {"crop", o.crop},
       {"max-length-ratio", o.max_length_ratio},
@@ -371,6 +434,7 @@ Json TranslationTraining::identity() const {
   say("tie-output", "tie_word_embeddings");
   json["norm"] = config_.value("normalize_before", false) ? "pre" : "post";
   json["positions"] = config_.value("position_embedding_type", "sinusoidal");
+  if (!o.init.empty()) json.update(identity_of(o.tuning));
   return json;
 }
 

@@ -57,7 +57,8 @@ Json TrainOptions::identity() const {
                {"decay-all", decay_all},
                {"clip-norm", clip_norm},
                {"ema", ema}};
-  // Trainings begun before there was a choice are in f32 and say nothing.
+  // Trainings begun before there was a choice say nothing of these.
+  if (!shuffle) json["shuffle"] = false;
   if (dtype != DType::kF32) json["dtype"] = name_of(dtype);
   if (needs_total(schedule.kind)) json["max-steps"] = schedule.total;
   if (schedule.kind == ScheduleKind::kPaper) json["d-model"] = schedule.d_model;

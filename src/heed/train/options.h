@@ -25,6 +25,7 @@ struct TrainOptions {
 
   uint64_t seed = 1;          // of dropout
   Device device;              // where the model is trained
+  bool shuffle = true;        // false: the task's batches keep the order of the data (TrainingBatches::keep_order)
   DType dtype = DType::kF32;  // what the factors of matrix products are rounded to: f32 (not at all) or bf16
   int accumulate = 1;         // batches per step
   optim::Schedule schedule;

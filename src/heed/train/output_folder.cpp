@@ -60,6 +60,8 @@ bool OutputFolder::is_resumable(const fs::path& folder) {
          io::latest_checkpoint(folder / "checkpoints").has_value();
 }
 
+Json OutputFolder::options_of(const fs::path& folder) { return read_json(folder / kMarker); }
+
 void OutputFolder::begin(const io::ModelContent& content, const Json& identity) {
   io::ModelContent all = content;
   all.add_files = [&](const fs::path& folder) {
@@ -75,7 +77,7 @@ void OutputFolder::begin(const io::ModelContent& content, const Json& identity) 
 }
 
 void OutputFolder::go_on(const Json& identity) {
-  const Json before = read_json(path_ / kMarker);
+  const Json before = options_of(path_);
   std::string differences;
   const auto compare = [&](const std::string& key) {
     if (before.contains(key) && identity.contains(key) && before[key] == identity[key]) return;

@@ -33,6 +33,9 @@ class OutputFolder {
   // The newest whole checkpoint; nothing where none is.
   std::optional<io::CheckpointReader> latest() const;
 
+  // What the training in a resumable folder must be resumed with, by option.
+  static Json options_of(const std::filesystem::path& folder);
+
   // Begins anew: writes the folder. What an earlier training left in it is deleted.
   void begin(const io::ModelContent& content, const Json& identity);
   // Goes on. Throws UsageError naming the options whose values differ from those that the training began with.

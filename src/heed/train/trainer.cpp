@@ -58,7 +58,9 @@ class Trainer {
         together_(options.together),
         folder_(options.output, options.resume, is_first()),
         snapshots_(folder_.snapshots()),
-        stepper_(task, options_) {}
+        stepper_(task, options_) {
+    if (!options_.shuffle) task_.batches().keep_order();
+  }
 
   TrainSummary run();
 
@@ -125,10 +127,10 @@ void Trainer::begin() {
   if (!state_.snapshots.empty()) oldest_snapshots_.push_back(state_.snapshots.front());
   if (is_first()) records_ = std::make_unique<Records>(folder_.metrics(), folder_.tensorboard(), state_.step);
   constexpr size_t kAhead = 3;  // beside those of the step at hand
-  stream_ = task_.stream(state_.next, static_cast<size_t>(options_.accumulate) + kAhead);
+  stream_ = task_.batches().stream(state_.next, static_cast<size_t>(options_.accumulate) + kAhead);
   report.step = state_.step;
   report.parameters = task_.parameters().count();
-  report.batches = task_.batches(state_.next.epoch);
+  report.batches = task_.batches().count(state_.next.epoch);
   observer_.started(report);
 }
 
@@ -183,7 +185,7 @@ double Trainer::progress() const {
   consider(static_cast<double>(state_.step), static_cast<double>(options_.max_steps));
   consider(state_.seconds, options_.max_minutes * 60);
   if (options_.max_epochs > 0) {
-    const auto batches = static_cast<double>(task_.batches(state_.next.epoch));
+    const auto batches = static_cast<double>(task_.batches().count(state_.next.epoch));
     consider(static_cast<double>(state_.next.epoch) + static_cast<double>(state_.next.batch) / batches,
              static_cast<double>(options_.max_epochs));
   }

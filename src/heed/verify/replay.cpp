@@ -170,12 +170,14 @@ void replay_outputs(const models::Model& model, const io::SafeTensors& golden, c
     else compare_base_outputs(replay, model, pass);
     if (replay.has("loss")) replay.all("loss", "inference", loss_of(model, replay.batch(), {}));
   }
-  const bool both = dynamic_cast<const models::Seq2SeqModel*>(&model) != nullptr;
+  const bool both = !trace.encoder_states.empty() && !trace.decoder_states.empty();
   const bool causal = dynamic_cast<const models::CausalModel*>(&model) != nullptr;
   if (both) {
+    // Under a head the decoder reads the source itself.
+    const bool has_target = dynamic_cast<const models::Seq2SeqModel*>(&model) != nullptr;
     replay.states("encoder_hidden_states", trace.encoder_states);
-    replay.states("decoder_hidden_states", trace.decoder_states, true);
-    if (replay.has("encoder_last_hidden_state") && !trace.encoder_states.empty())
+    replay.states("decoder_hidden_states", trace.decoder_states, has_target);
+    if (replay.has("encoder_last_hidden_state"))
       replay.rows("encoder_last_hidden_state", "inference", trace.encoder_states.back());
     replay.attentions("encoder_attentions", trace.encoder_attentions);
     replay.attentions("decoder_attentions", trace.decoder_attentions);

@@ -1,0 +1,45 @@
+// The second factor of training's products, in one of two forms: as it lies in memory, for oneDNN's sgemm, or cut into
+// tiles of numbers rounded to bf16 (bf16_kernels.h).
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "heed/core/backend.h"
+
+namespace heed::cpu {
+
+class Factor : public PackedMatrix {
+ public:
+  virtual void multiply(const TensorView& a, bool transpose_a, bool accumulate, const TensorView& c) const = 0;
+  virtual void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout,
+                      const TensorView& y) const = 0;
+};
+
+// The arguments of Backend::linear_backward.
+struct LinearBackward {
+  TensorView x, w;
+  bool transposed;
+  Activation kind;
+  Dropout dropout;
+  TensorView y, dy;
+  bool accumulate_dx;
+  TensorView dx;
+  bool accumulate_dw;
+  TensorView dw;
+  bool accumulate_dbias;
+  TensorView dbias;
+
+  int64_t in() const { return w.shape.numel() / std::max<int64_t>(dy.cols(), 1); }
+  // dbias from the sums over the rows of each thread: [threads, out]
+  void put_bias(const std::vector<float>& sums) const;
+};
+
+std::shared_ptr<const Factor> plain_factor(const TensorView& b, bool transpose, int64_t rows);
+void plain_linear_backward(const LinearBackward& p);
+
+std::shared_ptr<const Factor> tile_factor(const TensorView& b, bool transpose);
+void tile_linear_backward(const LinearBackward& p);
+
+}  // namespace heed::cpu

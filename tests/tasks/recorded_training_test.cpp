@@ -1,0 +1,121 @@
+// The recorded trainings of shared/goldens once more, from lines of text through the task and the training loop: what
+// `heed train translation --init GOLDEN --no-shuffle --batch-pairs 8 …` does.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "heed/base/files.h"
+#include "heed/data/line_reader.h"
+#include "heed/io/safetensors.h"
+#include "heed/tasks/translation_training.h"
+#include "heed/train/trainer.h"
+#include "shared_files.h"
+
+namespace heed::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kBatches = 4, kRows = 8;
+
+// The text of a batch's row: it must become the same ids again.
+std::vector<int32_t> row_of(const TensorView& ids, int row, int32_t padding) {
+  std::vector<int32_t> result;
+  for (int64_t t = 0; t < ids.cols(); ++t)
+    if (const auto id = static_cast<int32_t>(ids.row<int64_t>(row)[t]); id != padding && id != -100)
+      result.push_back(id);
+  return result;
+}
+
+// The lines that train.safetensors was made from, as source<TAB>target.
+void write_lines_of(const fs::path& golden, const fs::path& tsv) {
+  const auto file = io::SafeTensors::open(golden / "train.safetensors");
+  const auto tokenizer = text::load_tokenizer(golden);
+  std::ofstream out(tsv);
+  for (int k = 0; k < kBatches; ++k)
+    for (int row = 0; row < kRows; ++row) {
+      const auto source = row_of(file.view(fmt::format("batch{}.input_ids", k)), row, tokenizer->pad_id());
+      const auto target = row_of(file.view(fmt::format("batch{}.labels", k)), row, tokenizer->pad_id());
+      const std::string source_text = tokenizer->decode(source), target_text = tokenizer->decode(target);
+      EXPECT_EQ(tokenizer->encode(source_text), source) << source_text;
+      EXPECT_EQ(tokenizer->encode_target(target_text), target) << target_text;
+      out << source_text << '\t' << target_text << '\n';
+    }
+}
+
+// The same lines on both sides.
+void write_copies(const fs::path& tsv) {
+  data::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
+  std::ofstream out(tsv);
+  std::string line;
+  for (int i = 0; i < kBatches * kRows && reader.next(line); ++i) out << line << '\t' << line << '\n';
+}
+
+struct Losses : train::TrainObserver {
+  std::vector<double> losses, norms;
+  void stepped(const train::StepReport& report) override {
+    losses.push_back(report.loss);
+    norms.push_back(report.gradient_norm);
+  }
+};
+
+void replays(const std::string& name, double bound) {
+  SCOPED_TRACE(name);
+  const fs::path golden = testing::shared_path("goldens/" + name);
+  const testing::TemporaryFolder folder;
+  const fs::path tsv = folder / "train.tsv";
+  if (name == "bart") write_copies(tsv);
+  else write_lines_of(golden, tsv);
+  const Json recorded = read_json(golden / "golden.json")["train"];
+
+  TranslationTrainingOptions task;
+  task.train.tsv = tsv;
+  task.init = golden;
+  task.dropout = 0;
+  task.batch_pairs = kRows;
+  task.batch_tokens = 1 << 20;
+  task.label_smoothing = 0;
+  TranslationTraining training(task);
+
+  train::TrainOptions course;
+  course.output = folder / "model";
+  course.max_steps = static_cast<int64_t>(recorded["losses"].size());
+  course.schedule.kind = optim::ScheduleKind::kConstant;
+  course.schedule.peak = recorded["lr"];
+  course.schedule.warmup = 0;
+  course.adam.beta1 = recorded["betas"][0];
+  course.adam.beta2 = recorded["betas"][1];
+  course.adam.epsilon = recorded["eps"];
+  course.adam.weight_decay = recorded["weight_decay"];
+  course.clip_norm = recorded["clip_norm"];
+  course.decay_all = true;
+  course.shuffle = false;
+  course.valid_every = course.save_every = course.average = 0;
+  Losses found;
+  train::train(training, course, found, [] { return false; });
+  ASSERT_EQ(found.losses.size(), recorded["losses"].size());
+  for (size_t k = 0; k < found.losses.size(); ++k) {
+    EXPECT_NEAR(found.losses[k], recorded["losses"][k].get<double>(), bound) << "step " << k;
+    EXPECT_NEAR(found.norms[k] / recorded["grad_norms"][k].get<double>(), 1, 5 * bound) << "step " << k;
+  }
+}
+
+TEST(RecordedTraining, Marian) {
+  HEED_NEEDS_SHARED("goldens/marian");
+  replays("marian", 1e-3);
+}
+
+TEST(RecordedTraining, T5) {
+  HEED_NEEDS_SHARED("goldens/t5");
+  replays("t5", 1e-3);
+  replays("t5_v1_1", 1e-2);
+}
+
+TEST(RecordedTraining, Bart) {
+  HEED_NEEDS_SHARED("goldens/bart");
+  HEED_NEEDS_SHARED("data/multi30k");
+  replays("bart", 1e-3);
+}
+
+}  // namespace
+}  // namespace heed::tasks
