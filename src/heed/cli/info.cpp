@@ -62,9 +62,8 @@ int run_info(Command& command) {
   std::filesystem::path path;
   bool tensors = false, load = false, devices = false;
   command.about(
-      "What a model folder holds: family, parameters, sizes, the SHA-256 of each file. With --devices: what this "
-      "machine\n"
-      "computes with.");
+      "What a model folder holds: family, parameters, sizes, the SHA-256 of each file; or, with --devices, what this\n"
+      "machine computes with.");
   command.example("heed info model/", "");
   command.example("heed info model/ --tensors", "every tensor with its type and shape");
   command.example("heed info --devices", "the GPUs of this machine");
@@ -74,6 +73,7 @@ int run_info(Command& command) {
   command.options().add("devices", devices, "List the devices of this machine");
   command.use_json();
   command.parse();
+  check<UsageError>(!devices || (path.empty() && !tensors && !load), "--devices lists devices and takes no model");
   if (devices) return list_devices(command);
   check<UsageError>(!path.empty(), "missing: MODEL, the folder of a model (or --devices)");
   const auto folder = io::ModelFolder::open(path);
