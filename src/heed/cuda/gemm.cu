@@ -98,8 +98,9 @@ Operand::Operand(CudaBackend& backend, const TensorView& x, DType dtype) : view_
   const int64_t rows = x.rows(), cols = x.cols(), stride = (cols + 7) / 8 * 8;
   memory_.emplace(backend, static_cast<size_t>(rows * stride) * size_of(dtype));
   view_ = {memory_->as<void>(), dtype, {rows, cols}, stride};
-  if (x.dtype != DType::kF32) return backend.copy(x, view_);
-  for_each_element(backend.stream(), rows, cols, Round{rows_of<const float>(x), {memory_->as<uint16_t>(), stride}});
+  if (x.dtype == DType::kF32)
+    for_each_element(backend.stream(), rows, cols, Round{rows_of<const float>(x), {memory_->as<uint16_t>(), stride}});
+  else backend.copy(x, view_);
 }
 
 // c^T [n, m] = op(b)^T op(a)^T: cuBLASLt's first factor is our second.

@@ -21,8 +21,9 @@
 #define __launch_bounds__(...)
 
 struct dim3 {
-  unsigned x, y = 1, z = 1;
-  explicit dim3(unsigned n = 1) : x(n) {}
+  unsigned x = 1, y = 1, z = 1;
+  dim3() = default;
+  explicit dim3(unsigned n) : x(n) {}
 };
 struct alignas(16) float4 {
   float x, y, z, w;
