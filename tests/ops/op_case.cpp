@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "heed/base/random.h"
 #include "heed/base/threads.h"
 #include "heed/ops/ops.h"
+#include "heed/tensor/backends.h"
 
 namespace heed::testing {
 namespace {
@@ -23,9 +25,18 @@ std::vector<Tensor> result_and_gradients(const OpFunction& f, const std::vector<
   for (const Tensor& v : values) inputs.push_back(v.clone().set_requires_grad(true));
   const Tensor y = f(inputs);
   std::vector<Tensor> results{y.clone()};
-  backward(ops::sum(ops::multiply(y, random_tensor(y.shape(), 7))));
-  for (const Tensor& x : inputs) results.push_back(x.grad().defined() ? x.grad().clone() : Tensor::zeros(x.shape()));
+  backward(ops::sum(ops::multiply(y, random_tensor(y.shape(), 7).to(y.device()))));
+  for (const Tensor& x : inputs) {
+    const Tensor none = Tensor::zeros(x.shape(), DType::kF32, x.device());
+    results.push_back(x.grad().defined() ? x.grad().clone() : none);
+  }
   return results;
+}
+
+std::vector<Tensor> on_device(Device device, const std::vector<Tensor>& values) {
+  std::vector<Tensor> result;
+  for (const Tensor& v : values) result.push_back(v.to(device));
+  return result;
 }
 
 void compare(const OpCase& c, const std::vector<Tensor>& actual, const std::vector<Tensor>& expected, double tolerance,
@@ -61,9 +72,23 @@ void expect_near(const Tensor& actual, const Tensor& expected, double tolerance,
   EXPECT_LE(largest, tolerance) << what << ": element " << worst << " is " << a[worst] << ", expected " << e[worst];
 }
 
+// The case on the device that HEED_TEST_DEVICE names, against the CPU, and against itself repeated.
+static void run_elsewhere(const OpCase& c, const char* name, const std::vector<Tensor>& values,
+                          const std::vector<Tensor>& expected) {
+  if (const CudaDevices found = cuda_devices(); found.devices.empty())
+    GTEST_SKIP() << "skipped: no GPU: " << found.why_none;
+  const Device device = device_from_name(name);
+  const auto there = on_device(device, values);
+  const auto results = result_and_gradients(c.op, there);
+  for (const Tensor& result : results) EXPECT_EQ(name_of(result.device()), name_of(device)) << c.name;
+  compare(c, results, expected, c.tolerance, fmt::format("the CPU, on {}", name));
+  compare(c, result_and_gradients(c.op, there), results, 0, fmt::format("itself repeated on {}", name));
+}
+
 void run(const OpCase& c) {
   const auto values = make_inputs(c);
   const auto results = result_and_gradients(c.op, values);
+  if (const char* name = std::getenv("HEED_TEST_DEVICE")) return run_elsewhere(c, name, values, results);
   if (c.reference)
     compare(c, results, result_and_gradients(c.reference, values), c.tolerance, "the composed operation");
   compare(c, result_and_gradients(c.op, values), results, 0, "itself repeated");

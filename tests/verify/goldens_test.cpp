@@ -1,8 +1,12 @@
-// Every recorded folder, our own and the shared ones, replayed; and what is wrong in a folder shows.
+// Every recorded folder, our own and the shared ones, replayed, on the device that HEED_TEST_DEVICE names; and what is
+// wrong in a folder shows.
 #include <gmock/gmock.h>
+
+#include <cstdlib>
 
 #include "heed/base/files.h"
 #include "heed/models/save.h"
+#include "heed/tensor/backends.h"
 #include "heed/verify/verify.h"
 #include "models/folders.h"
 
@@ -15,6 +19,7 @@ Options options() {
   Options o;
   const fs::path text = testing::shared_path("data/multi30k/train.en.gz");
   if (fs::exists(text)) o.text = text;
+  if (const char* device = std::getenv("HEED_TEST_DEVICE")) o.device = device_from_name(device);
   return o;
 }
 
@@ -31,7 +36,9 @@ std::string failures(const Report& report) {
 class Goldens : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Goldens, AllHold) {
-  const Report report = verify_folder(GetParam(), options());
+  const Options o = options();
+  if (!o.device.is_host() && cuda_devices().devices.empty()) GTEST_SKIP() << "skipped: no GPU";
+  const Report report = verify_folder(GetParam(), o);
   EXPECT_EQ(failures(report), "");
   EXPECT_TRUE(report.passed());
   EXPECT_GE(report.checks.size(), 3u);

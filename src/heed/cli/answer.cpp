@@ -73,7 +73,7 @@ int run_answer(Command& command) {
   command.parse();
   check<UsageError>(question.has_value() == context.has_value(), "--question and --context go together");
 
-  const auto answerer = tasks::QuestionAnswerer::load(folder, command.common().dtype);
+  const auto answerer = tasks::QuestionAnswerer::load(folder, command.load_options());
   answers.batch_size = rows.batch_size();
   if (question) {
     write(command, answerer.answer({{*question, *context}}, answers).at(0));

@@ -18,6 +18,7 @@ void BenchModel::add_to(Command& command) {
   o.add("length", length_, "Tokens of a sentence").range(1, 4096);
   o.add("jitter", jitter_, "Lengths are drawn from length ± jitter").range(0, 4096);
   o.add("dropout", dropout_, "Dropout everywhere: residuals, attention, activations").range(0, 0.99);
+  command.use_device();
   command.use_threads();
   command.use_seed();
   command.use_json();
@@ -30,7 +31,9 @@ std::unique_ptr<models::MarianModel> BenchModel::build(const Command& command) c
   c.dropout = c.attention_dropout = c.activation_dropout = dropout_;
   c.max_positions = std::max<int64_t>(256, 2 * (length_ + jitter_));
   c.pad_id = c.decoder_start_id = vocab_ - 1;
-  return std::make_unique<models::MarianModel>(c, command.common().seed);
+  auto model = std::make_unique<models::MarianModel>(c, command.common().seed);
+  model->parameters().move_to(command.common().device);
+  return model;
 }
 
 Ragged BenchModel::sentences(Random& random) const {
@@ -60,13 +63,17 @@ double forward_products(const models::EncoderDecoderConfig& c, const Ragged& sou
   return c.encoder_layers * encoder + c.decoder_layers * decoder + t * d * static_cast<double>(c.decoder_vocab_size);
 }
 
-double matrix_product_peak() {
+double matrix_product_peak(Device device) {
   constexpr int64_t n = 2048;
-  const Tensor a = Tensor::full({n, n}, 0.5), b = Tensor::full({n, n}, 0.25), c = Tensor::empty({n, n});
+  const Tensor a = Tensor::full({n, n}, 0.5, DType::kF32, device), b = Tensor::full({n, n}, 0.25, DType::kF32, device);
+  const Tensor c = Tensor::empty({n, n}, DType::kF32, device);
+  Backend& on = backend(device);
   double best = 1e30;
   for (int i = 0; i < 5; ++i) {
+    on.synchronize();
     const auto begin = std::chrono::steady_clock::now();
-    backend().gemm(a.view(), false, b.view(), false, 1, false, c.view());
+    on.gemm(a.view(), false, b.view(), false, 1, false, c.view());
+    on.synchronize();
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   return 2.0 * n * n * n / best;

@@ -11,7 +11,7 @@ namespace heed::cli {
 
 class BenchModel {
  public:
-  // Adds --preset, --vocab, --sentences, --length, --jitter, --dropout, --threads, --seed, --json.
+  // Adds --preset, --vocab, --sentences, --length, --jitter, --dropout, --device, --threads, --seed, --json.
   void add_to(Command& command);
   // After command.parse(): the network of the preset. Throws UsageError.
   std::unique_ptr<models::MarianModel> build(const Command& command) const;
@@ -31,8 +31,8 @@ class BenchModel {
 // Multiply-adds of the forward matrix products for one batch, without padding.
 double forward_products(const models::EncoderDecoderConfig& c, const Ragged& source, const Ragged& target);
 
-// The machine's f32 matrix-product rate: the best of several products of 2048 x 2048 x 2048, in operations per second.
-double matrix_product_peak();
+// The device's f32 matrix-product rate: the best of several products of 2048 x 2048 x 2048, in operations per second.
+double matrix_product_peak(Device device);
 
 struct Summary {
   double median, low, high;

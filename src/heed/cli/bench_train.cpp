@@ -40,9 +40,12 @@ int run_bench_train(Command& command) {
   batch.source = bench.sentences(random);
   batch.target = bench.sentences(random);
   nn::ParameterStore& parameters = model->parameters();
-  parameters.compute_in(product_dtype(dtype));
+  const Device device = command.common().device;
+  const DType product = product_dtype(dtype, device);
+  parameters.compute_in(product);
   optim::Adam adam(parameters, {0, 0.9f, 0.98f, 1e-9f, 0, true, 1, 0});
   const auto tokens = static_cast<double>(batch.target.tokens());
+  Backend& on = backend(device);
   std::vector<double> step_times, forward_times, backward_times, cpu_times;
   float loss = 0;
   for (int i = 0; i < warm_up + steps; ++i) {
@@ -54,9 +57,10 @@ int run_bench_train(Command& command) {
     backward(result.loss);
     const double both = seconds_since(begin);
     parameters.complete_gradients();
-    const double norm = std::sqrt(backend().sum_of_squares(parameters.gradients().view()));
+    const double norm = std::sqrt(on.sum_of_squares(parameters.gradients().view()));
     adam.step(parameters, 1e-4, std::isfinite(norm) ? 1.0f : 0.0f);
     loss = result.loss.item();
+    on.synchronize();
     if (i < warm_up) continue;
     step_times.push_back(seconds_since(begin));
     cpu_times.push_back(cpu_seconds() - cpu_begin);
@@ -65,10 +69,11 @@ int run_bench_train(Command& command) {
   }
   const Summary step = summarise(step_times);
   const double operations = 6 * forward_products(model->structure(), batch.source, batch.target);
-  const double floor = operations / matrix_product_peak();
+  const double floor = operations / matrix_product_peak(device);
   const Json report{{"what", "train_step"},
+                    {"device", name_of(device)},
                     {"preset", bench.preset()},
-                    {"dtype", name_of(product_dtype(dtype))},
+                    {"dtype", name_of(product)},
                     {"threads", thread_count()},
                     {"parameters", parameters.count()},
                     {"sentences", bench.sentence_count()},
@@ -88,7 +93,7 @@ int run_bench_train(Command& command) {
   else
     command.output().line(fmt::format(
         "{} in {}: {} ({:.1f} ms a step, {:.1f} to {:.1f}), {:.0f} % of f32 matrix products' rate, {} at most",
-        bench.preset(), product_dtype_text(product_dtype(dtype)), format_rate(tokens / step.median, "target tokens"),
+        bench.preset(), product_dtype_text(product, device), format_rate(tokens / step.median, "target tokens"),
         step.median * 1e3, step.low * 1e3, step.high * 1e3, 100 * floor / step.median, format_bytes(peak_memory())));
   return kOk;
 }

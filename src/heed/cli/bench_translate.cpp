@@ -42,6 +42,7 @@ int run_bench_translate(Command& command) {
   const Summary run = summarise(times);
   const double tokens = static_cast<double>(sources.rows()) * options.max_new_tokens;
   const Json report{{"what", "translate"},
+                    {"device", name_of(command.common().device)},
                     {"preset", bench.preset()},
                     {"dtype", "f32"},
                     {"threads", thread_count()},

@@ -82,7 +82,7 @@ int run_classify(Command& command) {
   TextRows rows(command);
   command.parse();
 
-  const auto classifier = tasks::TextClassifier::load(folder, command.common().dtype);
+  const auto classifier = tasks::TextClassifier::load(folder, command.load_options());
   const tasks::Scores scores = kind == Kind::kAuto      ? classifier.default_scores()
                                : kind == Kind::kSoftmax ? tasks::Scores::kSoftmax
                                : kind == Kind::kSigmoid ? tasks::Scores::kSigmoid

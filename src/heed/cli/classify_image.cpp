@@ -85,7 +85,7 @@ int run_classify_image(Command& command) {
   command.parse();
 
   const auto begin = std::chrono::steady_clock::now();
-  const auto classifier = tasks::ImageClassifier::load(folder, command.common().dtype);
+  const auto classifier = tasks::ImageClassifier::load(folder, command.load_options());
   // Who types names at a terminal waits for each answer.
   if (given.empty() && command.input_is_terminal()) options.batch_size = 1;
   Files files(given);

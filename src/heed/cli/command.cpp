@@ -4,6 +4,7 @@
 
 #include "heed/base/threads.h"
 #include "heed/cli/terminal.h"
+#include "heed/tensor/backends.h"
 
 namespace heed::cli {
 namespace {
@@ -35,6 +36,10 @@ void Command::use_dtype() {
 void Command::use_seed() { options_.add("seed", common_.seed, "Seed of all random numbers"); }
 
 void Command::use_json() { options_.add("json", common_.json, "Write results as JSON"); }
+
+void Command::use_device() {
+  options_.add("device", device_, "Where to compute: cpu, cuda, or cuda:1 for the second GPU, …");
+}
 
 void Command::add_common_options() {
   options_.section("General");
@@ -79,6 +84,8 @@ void Command::parse() {
   const LogLevel level = common_.quiet ? std::max(common_.log_level, LogLevel::kWarn) : common_.log_level;
   start_logging(surroundings_.console, level, common_.log_format);
   if (common_.threads > 0) set_thread_count(common_.threads);
+  common_.device = device_from_name(device_);
+  if (!common_.device.is_host()) backend(common_.device);  // fails at once where there is no such device
 }
 
 void Command::write_result(const Json& json, const std::string& text) {

@@ -31,7 +31,9 @@
 #include "heed/cli/options.h"
 #include "heed/cli/output.h"
 #include "heed/cli/progress.h"
+#include "heed/core/device.h"
 #include "heed/core/dtype.h"
+#include "heed/models/load_options.h"
 
 namespace heed::cli {
 
@@ -54,6 +56,7 @@ struct CommonOptions {
   uint64_t seed = 1;
   std::optional<DType> dtype;  // of a model's matrices in memory; nothing: as its folder has them
   bool json = false;
+  Device device;
   bool quiet = false;
   bool no_color = false;
   LogLevel log_level = LogLevel::kInfo;
@@ -75,6 +78,7 @@ class Command {
   void use_dtype();    // --dtype, of a model that is only run
   void use_seed();     // --seed
   void use_json();     // --json
+  void use_device();   // --device; parse() makes sure that it is there
 
   // Reads all options (see options.h), starts the log and checks that required options are there. Throws Finished
   // after --help or --print-config, and where no argument at all is given on a terminal although some are required.
@@ -82,6 +86,8 @@ class Command {
 
   // After parse().
   const CommonOptions& common() const { return common_; }
+  // How a model that is only run is loaded, by --dtype and --device.
+  models::LoadOptions load_options() const { return models::for_inference(common_.dtype, common_.device); }
   bool colour() const { return surroundings_.console.has_colour(); }  // of standard error
   Output& output() { return surroundings_.output; }
   // Writes what the command found: as JSON with --json, else as text, to which the last line's end is added.
@@ -108,6 +114,7 @@ class Command {
   std::vector<std::pair<std::string, std::string>> examples_;
   Options options_;
   CommonOptions common_;
+  std::string device_ = "cpu";
   std::filesystem::path config_;
   bool help_ = false, print_config_ = false;
 };

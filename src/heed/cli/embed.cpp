@@ -31,7 +31,7 @@ int run_embed(Command& command) {
   command.parse();
   check<UsageError>(format == Format::kText || !command.common().json, "--format f32 does not go with --json");
 
-  const auto embedder = tasks::TextEmbedder::load(folder, command.common().dtype);
+  const auto embedder = tasks::TextEmbedder::load(folder, command.load_options());
   uint64_t cut = 0;
   rows.run(
       [&](const std::string& line) {

@@ -54,7 +54,7 @@ int run_evaluate_classification(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto classifier = tasks::TextClassifier::load(folder, command.common().dtype);
+  const auto classifier = tasks::TextClassifier::load(folder, command.load_options());
   const auto examples = tasks::read_classification_examples(data, columns, 0);
   const models::Problem problem = classifier.model->problem();
   const auto answers = tasks::answers_of(examples, problem, classifier.model->labels());

@@ -30,7 +30,7 @@ int run_evaluate_denoise(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto model = models::load_seq2seq(io::ModelFolder::open(folder), models::for_inference(command.common().dtype));
+  const auto model = models::load_seq2seq(io::ModelFolder::open(folder), command.load_options());
   const auto tokenizer = text::load_tokenizer(folder);
   tasks::NoisyTextOptions& noise = denoise.noise;
   noise.kind = denoise.kind.value_or(tasks::denoising_for(*tokenizer));

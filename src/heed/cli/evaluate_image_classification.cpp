@@ -52,7 +52,7 @@ int run_evaluate_image_classification(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto classifier = tasks::ImageClassifier::load(folder, command.common().dtype);
+  const auto classifier = tasks::ImageClassifier::load(folder, command.load_options());
   const std::vector<std::string>& labels = classifier.model->labels();
   check<UsageError>(classifier.model->problem() == models::Problem::kSingleLabel,
                     "the model's head does not choose one label; only such models are scored");

@@ -33,8 +33,7 @@ int run_evaluate_language_model(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder),
-                                                          models::for_inference(command.common().dtype));
+  const auto model = models::load_as<models::CausalModel>(io::ModelFolder::open(folder), command.load_options());
   const auto tokenizer = text::load_tokenizer(folder);
   const data::TokenStream stream = data::encode_text(text.text(), *tokenizer, encoding);
   const auto begin = std::chrono::steady_clock::now();

@@ -31,7 +31,7 @@ int run_evaluate_masked_lm(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto texts = tasks::EncoderTexts::load(folder, models::Head::kMaskedLM, command.common().dtype);
+  const auto texts = tasks::EncoderTexts::load(folder, models::Head::kMaskedLM, command.load_options());
   const int positions = texts.model->max_length();
   check<UsageError>(max_length <= positions, "--max-length is {}; the model has {} positions", max_length, positions);
   options.max_length = static_cast<uint32_t>(max_length > 0 ? max_length : positions);

@@ -48,7 +48,7 @@ int run_evaluate_question_answering(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto answerer = tasks::QuestionAnswerer::load(folder, command.common().dtype);
+  const auto answerer = tasks::QuestionAnswerer::load(folder, command.load_options());
   const data::SquadData questions = tasks::read_questions(data, max_examples);
   options.may_be_null = tasks::has_unanswerable(questions);
   const auto answers = tasks::answer_all(answerer, questions, options);

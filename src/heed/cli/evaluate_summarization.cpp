@@ -56,7 +56,7 @@ int run_evaluate_summarization(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto model = tasks::TranslationModel::load(folder, command.common().dtype);
+  const auto model = tasks::TranslationModel::load(folder, command.load_options());
   const tasks::TaskParameters task = source.task(model, "summarization");
   tasks::TranslateOptions options = decoding.resolve(model, command.common(), task.generation);
   options.source = source.limits(task);

@@ -54,7 +54,7 @@ int run_evaluate_tagging(Command& command) {
   command.use_json();
   command.parse();
 
-  const auto tagger = tasks::Tagger::load(folder, command.common().dtype);
+  const auto tagger = tasks::Tagger::load(folder, command.load_options());
   const auto most = static_cast<size_t>(tagger.model->max_length());
   check<UsageError>(static_cast<size_t>(max_length) <= most, "--max-length is {}; the model has {} positions",
                     max_length, most);

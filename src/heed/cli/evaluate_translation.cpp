@@ -24,13 +24,14 @@ int run_evaluate_translation(Command& command) {
   command.options().add("tokenize", tokenizer, "BLEU's tokenizer").choices({"13a", "intl", "char", "zh", "none"});
   source_options.add_to(command, true);
   decoding.add_to(command);
+  command.use_device();
   command.use_threads();
   command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();
 
-  const auto model = tasks::TranslationModel::load(folder, command.common().dtype);
+  const auto model = tasks::TranslationModel::load(folder, command.load_options());
   const tasks::TaskParameters task = source_options.task(model);
   auto options = decoding.resolve(model, command.common(), task.generation);
   options.source = source_options.limits(task);

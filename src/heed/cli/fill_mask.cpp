@@ -43,7 +43,7 @@ int run_fill_mask(Command& command) {
   TextRows rows(command);
   command.parse();
 
-  const auto filler = tasks::MaskFiller::load(folder, command.common().dtype);
+  const auto filler = tasks::MaskFiller::load(folder, command.load_options());
   const auto most = static_cast<size_t>(filler.model->max_length());
   rows.run(
       [&](const std::string& line) {

@@ -45,7 +45,7 @@ class Generator {
   Generator(Command& command, const GenerateSettings& settings, const DecodeOptions& decoding)
       : command_(command),
         settings_(settings),
-        model_(tasks::GenerationModel::load(settings.folder, command.common().dtype)) {
+        model_(tasks::GenerationModel::load(settings.folder, command.load_options())) {
     options_.decode = decoding.apply_to(model_.defaults(), command.common(), model_.generator->vocab_size());
     options_.stop = settings.stop;
   }
@@ -225,6 +225,7 @@ int run_generate(Command& command) {
   command.example("heed generate --model llama/ --chat", "a conversation");
   add_options(command, settings);
   decoding.add_search_to(command, "n");
+  command.use_device();
   command.use_threads();
   command.use_dtype();
   command.use_seed();

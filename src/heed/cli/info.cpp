@@ -4,9 +4,11 @@
 #include <chrono>
 
 #include "heed/base/sha256.h"
+#include "heed/base/threads.h"
 #include "heed/cli/commands.h"
 #include "heed/io/model_folder.h"
 #include "heed/models/registry.h"
+#include "heed/tensor/backends.h"
 
 namespace heed::cli {
 namespace {
@@ -23,19 +25,57 @@ Json measure_load(const io::ModelFolder& folder) {
   return {{"seconds", seconds.count()}, {"peak_bytes", uint64_t{1024} * static_cast<uint64_t>(usage.ru_maxrss)}};
 }
 
+// What this machine computes with.
+int list_devices(Command& command) {
+  const CudaDevices found = cuda_devices();
+  Output& out = command.output();
+  if (command.common().json) {
+    Json list = Json::array();
+    for (size_t i = 0; i < found.devices.size(); ++i) {
+      const DeviceDescription& d = found.devices[i];
+      list.push_back({{"device", fmt::format("cuda:{}", i)},
+                      {"name", d.name},
+                      {"architecture", d.architecture},
+                      {"multiprocessors", d.multiprocessors},
+                      {"memory_bytes", d.memory_bytes},
+                      {"free_bytes", d.free_bytes}});
+    }
+    Json report{{"cpu", cpu_instructions()}, {"threads", thread_count()}, {"gpus", list}, {"cuda", found.versions}};
+    if (!found.why_none.empty()) report["why_no_gpu"] = found.why_none;
+    out.line(report.dump(2));
+    return kOk;
+  }
+  out.line(fmt::format("cpu     {}, {} threads", cpu_instructions(), thread_count()));
+  for (size_t i = 0; i < found.devices.size(); ++i) {
+    const DeviceDescription& d = found.devices[i];
+    out.line(fmt::format("cuda:{}  {}, {} of {} free, {} multiprocessors of compute capability {}", i, d.name,
+                         format_bytes(d.free_bytes), format_bytes(d.memory_bytes), d.multiprocessors, d.architecture));
+  }
+  if (!found.versions.empty()) out.line(fmt::format("CUDA    {}", found.versions));
+  if (found.devices.empty()) out.line(fmt::format("no GPU  {}", found.why_none));
+  return kOk;
+}
+
 }  // namespace
 
 int run_info(Command& command) {
   std::filesystem::path path;
-  bool tensors = false, load = false;
-  command.about("What a model folder holds: family, parameters, sizes, the SHA-256 of each file.");
+  bool tensors = false, load = false, devices = false;
+  command.about(
+      "What a model folder holds: family, parameters, sizes, the SHA-256 of each file; or, with --devices, what this\n"
+      "machine computes with.");
   command.example("heed info model/", "");
   command.example("heed info model/ --tensors", "every tensor with its type and shape");
-  command.options().add_positional("model", path, "Folder of the model").required();
+  command.example("heed info --devices", "the GPUs of this machine");
+  command.options().add_positional("model", path, "Folder of the model");
   command.options().add("tensors", tensors, "List the tensors");
   command.options().add("load", load, "Load the model and say how long that takes and how much memory it needs");
+  command.options().add("devices", devices, "List the devices of this machine");
   command.use_json();
   command.parse();
+  check<UsageError>(!devices || (path.empty() && !tensors && !load), "--devices lists devices and takes no model");
+  if (devices) return list_devices(command);
+  check<UsageError>(!path.empty(), "missing: MODEL, the folder of a model (or --devices)");
   const auto folder = io::ModelFolder::open(path);
   const Json loaded = load ? measure_load(folder) : Json();
   Json report{{"path", path.string()}, {"model_type", folder.config().value("model_type", "")}};

@@ -57,13 +57,14 @@ int run_perplexity(Command& command) {
       .at_least(0)
       .default_text("half a window");
   command.options().add("batch-tokens", options.batch_tokens, "Tokens computed together").at_least(1);
+  command.use_device();
   command.use_threads();
   command.use_dtype();
   command.use_json();
   command.parse();
 
   const auto opened = io::ModelFolder::open(folder);
-  const auto model = models::load_as<models::CausalModel>(opened, models::for_inference(command.common().dtype));
+  const auto model = models::load_as<models::CausalModel>(opened, command.load_options());
   const auto tokenizer = text::load_tokenizer(opened.path());
   Texts texts;
   for (const std::string& file : inputs) texts.read(*tokenizer, file, lines);

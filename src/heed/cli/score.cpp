@@ -19,11 +19,12 @@ int run_score(Command& command) {
   command.options().add("target", target, "Their translations").required();
   command.options().add("batch-size", batch_size, "Pairs computed together").range(1, 4096);
   source_options.add_to(command, false);
+  command.use_device();
   command.use_threads();
   command.use_dtype();
   command.use_json();
   command.parse();
-  const auto model = tasks::TranslationModel::load(folder, command.common().dtype);
+  const auto model = tasks::TranslationModel::load(folder, command.load_options());
   for (const auto& pair : tasks::score_pairs(model, read_lines(source), read_lines(target), batch_size,
                                              source_options.task(model).prefix)) {
     if (!command.common().json) command.output().line(fmt::format("{:.6f}", pair.sum_log_prob));

@@ -107,7 +107,7 @@ int run_tag(Command& command) {
   TextRows rows(command);
   command.parse();
 
-  const auto tagger = tasks::Tagger::load(folder, command.common().dtype);
+  const auto tagger = tasks::Tagger::load(folder, command.load_options());
   rows.run(
       [&](const std::string& line) {
         return TaggedLine{line, words ? tokenize_words(*tagger.tokenizer, line) : tagger.tokenizer->tokenize(line)};

@@ -33,6 +33,9 @@ void choose_batch_size(dist::Communicator& together, Command& command, const tra
   if (limit == 0) return;
   tasks::TrainingBatches& batches = task.batches();
   const std::string option = batches.option();
+  check<UsageError>(options.device.is_host(),
+                    "--memory-limit measures the process and not a GPU: give --{} with --device {}", option,
+                    name_of(options.device));
   check<UsageError>(!command.options().changed(option), "--memory-limit chooses --{}: give one of them", option);
   if (going_on) {
     const Json before = train::OutputFolder::options_of(options.output);

@@ -15,16 +15,16 @@ void add_dtype(Options& o, std::string& dtype) {
       .choices({"auto", "f32", "bf16"});
 }
 
-DType product_dtype(const std::string& name) {
+DType product_dtype(const std::string& name, Device device) {
   if (name != "auto") return dtype_from_name(name);
-  const std::string_view instructions = backend().bf16_instructions();
+  const std::string_view instructions = backend(device).bf16_instructions();
   // AVX512_BF16 without AMX takes 1.7 times as long as f32 on Emerald Rapids.
   return instructions.empty() || instructions == "AVX512_BF16" ? DType::kF32 : DType::kBF16;
 }
 
-std::string product_dtype_text(DType dtype) {
+std::string product_dtype_text(DType dtype, Device device) {
   if (dtype != DType::kBF16) return std::string(name_of(dtype));
-  const std::string_view instructions = backend().bf16_instructions();
+  const std::string_view instructions = backend(device).bf16_instructions();
   return fmt::format("bf16 ({})", instructions.empty() ? "emulated: slower than f32" : instructions);
 }
 
@@ -32,6 +32,7 @@ void TrainingOptions::add_to(Command& command) {
   Options& o = command.options();
   add_optimizer(o);
   add_course(o);
+  command.use_device();
   command.use_threads();
   command.use_seed();
   command.use_json();
@@ -93,7 +94,8 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   t.output = output_;
   t.resume = resume_;
   t.seed = command.common().seed;
-  t.dtype = product_dtype(dtype_);
+  t.device = command.common().device;
+  t.dtype = product_dtype(dtype_, t.device);
   t.max_epochs = max_epochs_;
   t.max_minutes = max_minutes_;
   t.patience = patience_;

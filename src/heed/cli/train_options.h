@@ -11,8 +11,8 @@ namespace heed::cli {
 
 // --dtype auto|f32|bf16, what it says for this machine, and that in words: "bf16 (AMX)".
 void add_dtype(Options& o, std::string& dtype);
-DType product_dtype(const std::string& name);
-std::string product_dtype_text(DType dtype);
+DType product_dtype(const std::string& name, Device device = {});
+std::string product_dtype_text(DType dtype, Device device = {});
 
 class TrainingOptions {
  public:

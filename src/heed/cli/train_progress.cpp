@@ -40,7 +40,7 @@ void TrainProgress::started(const train::StartReport& report) {
   if (report.step > 0) progress_.line(fmt::format("resumed at step {}", report.step));
   progress_.line(fmt::format("{} parameters, {} batches an epoch, matrix products in {}",
                              format_count(static_cast<double>(report.parameters)), report.batches,
-                             product_dtype_text(dtype_)));
+                             product_dtype_text(dtype_, device_)));
   begin_ = std::chrono::steady_clock::now();
 }
 

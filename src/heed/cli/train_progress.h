@@ -15,7 +15,11 @@ class TrainProgress final : public train::TrainObserver {
  public:
   // `unit`: what the task's targets are.
   TrainProgress(Command& command, const train::TrainOptions& options, std::string unit)
-      : progress_(command.progress()), unit_(std::move(unit)), max_steps_(options.max_steps), dtype_(options.dtype) {}
+      : progress_(command.progress()),
+        unit_(std::move(unit)),
+        max_steps_(options.max_steps),
+        dtype_(options.dtype),
+        device_(options.device) {}
 
   void started(const train::StartReport& report) override;
   void stepped(const train::StepReport& report) override;
@@ -29,6 +33,7 @@ class TrainProgress final : public train::TrainObserver {
   const std::string unit_;
   const int64_t max_steps_;
   const DType dtype_;
+  const Device device_;
   std::deque<train::StepReport> recent_;  // whose means are shown
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   double progress_at_begin_ = -1;

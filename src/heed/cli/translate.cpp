@@ -22,13 +22,14 @@ int run_translate(Command& command) {
   command.options().add("window", window, "Lines read ahead to be sorted by length").range(1, 1 << 20);
   source.add_to(command, true);
   decoding.add_to(command);
+  command.use_device();
   command.use_threads();
   command.use_dtype();
   command.use_seed();
   command.use_json();
   command.parse();
 
-  const auto model = tasks::TranslationModel::load(folder, command.common().dtype);
+  const auto model = tasks::TranslationModel::load(folder, command.load_options());
   const tasks::TaskParameters task = source.task(model);
   tasks::TranslateOptions options = decoding.resolve(model, command.common(), task.generation);
   options.source = source.limits(task);

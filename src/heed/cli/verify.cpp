@@ -63,6 +63,7 @@ int run_verify(Command& command) {
   command.options().add("gradient-absolute", options.gradients.absolute, "The same of gradients").range(0.0, 1e30);
   command.options().add("gradient-relative", options.gradients.relative, "The same of gradients").range(0.0, 1e30);
   command.options().add("trajectory", options.trajectory, "Bound of each loss of a recorded training").range(0.0, 1e30);
+  command.use_device();
   command.use_threads();
   command.use_json();
   command.parse();
@@ -70,9 +71,11 @@ int run_verify(Command& command) {
   verify::Report report;
   if (reference.empty() && dtype.empty()) {
     options.text = text;
+    options.device = command.common().device;
     report = verify::verify_folder(folder, options);
   } else {
     check<UsageError>(!text.empty(), "--reference and --dtype need --text, the lines to compare on");
+    check<UsageError>(command.common().device.is_host(), "--reference and --dtype compare on the CPU alone");
     verify::ReferenceOptions compared;
     if (!dtype.empty()) compared.dtype = dtype_from_name(dtype);
     check<UsageError>(dtype.empty() || dtype == "bf16" || dtype == "f16" || dtype == "f32",

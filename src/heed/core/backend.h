@@ -1,11 +1,13 @@
 // Backend: the kernels that a device provides. One subclass per device; every kernel is pure virtual, so a missing one
 // does not compile.
 //
-// Contract for all kernels: views hold memory of this device; outputs are written over unless `accumulate` says that
-// they are added to; input and output may be the same view where a kernel is elementwise and not otherwise. Shapes have
-// been checked by the caller (ops/). The same inputs and thread count give the same bits. A row's result does not
-// depend on the rows beside it for linear_packed, attention, add_norm, embedding and the row kernels: that is what
-// makes a translation independent of its batch.
+// Contract for all kernels: views and a Dropout's arrays lie in memory of this device, spans in the host's; a kernel
+// may return before it has run, kernels of one device run as if in the order of the calls, and what must be read on the
+// host goes through to_host; outputs are written over unless `accumulate` says that they are added to; input and output
+// may be the same view where a kernel is elementwise and not otherwise. Shapes have been checked by the caller (ops/).
+// The same inputs and thread count give the same bits. A row's result does not depend on the rows beside it for
+// linear_packed, attention, add_norm, embedding and the row kernels: that is what makes a translation independent of
+// its batch.
 #pragma once
 
 #include <memory>
@@ -81,6 +83,11 @@ class Backend {
   virtual void copy(const TensorView& x, const TensorView& y) = 0;  // same shape; converts the element type
   virtual void fill(const TensorView& y, double value) = 0;
   virtual size_t bytes_in_use() const = 0;
+  // Bytes between the host's memory and this device's. to_device returns when `host` may be written over, to_host when
+  // `host` holds what all kernels called before have written to `data`.
+  virtual void to_device(const void* host, size_t bytes, void* data) = 0;
+  virtual void to_host(const void* data, size_t bytes, void* host) = 0;
+  virtual void synchronize() = 0;  // returns when all kernels called before have run
   // Gives the system back what is kept for reuse.
   virtual void release_unused() = 0;
 

@@ -17,6 +17,9 @@ class CpuBackend final : public Backend {
   void copy(const TensorView& x, const TensorView& y) override;
   void fill(const TensorView& y, double value) override;
   size_t bytes_in_use() const override;
+  void to_device(const void* host, size_t bytes, void* data) override;
+  void to_host(const void* data, size_t bytes, void* host) override;
+  void synchronize() override {}
   void release_unused() override;
 
   void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha, bool accumulate,

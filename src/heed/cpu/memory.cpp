@@ -121,6 +121,12 @@ To convert(From value) {
 void* CpuBackend::allocate(size_t bytes) { return allocator().allocate(bytes); }
 void CpuBackend::deallocate(void* data, size_t bytes) noexcept { allocator().deallocate(data, bytes); }
 size_t CpuBackend::bytes_in_use() const { return allocator().in_use(); }
+void CpuBackend::to_device(const void* host, size_t bytes, void* data) {
+  if (bytes > 0) std::memcpy(data, host, bytes);
+}
+void CpuBackend::to_host(const void* data, size_t bytes, void* host) {
+  if (bytes > 0) std::memcpy(host, data, bytes);
+}
 void CpuBackend::release_unused() { allocator().release_unused(); }
 
 void CpuBackend::copy(const TensorView& x, const TensorView& y) {

@@ -19,10 +19,12 @@ constexpr const char* kPrefix = "model.";  // of the stacks, where something sta
 Tensor ids_tensor(const std::vector<int32_t>& ids) { return Tensor::from(ids, {static_cast<int64_t>(ids.size())}); }
 
 Tensor make_positions(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c) {
-  switch (c.positions) {
-    case Positions::kSinusoidsInHalves: return nn::sinusoids_in_halves(c.max_positions, c.d_model);
-    case Positions::kSinusoidsInterleaved: return nn::sinusoids_interleaved(c.max_positions, c.d_model);
-    case Positions::kLearned: break;
+  if (c.positions != Positions::kLearned) {
+    const bool in_halves = c.positions == Positions::kSinusoidsInHalves;
+    const Tensor table = in_halves ? nn::sinusoids_in_halves(c.max_positions, c.d_model)
+                                   : nn::sinusoids_interleaved(c.max_positions, c.d_model);
+    b.store.keep(table);
+    return table;
   }
   Tensor table = b.store.create({name + "embed_positions.weight"}, {c.position_offset + c.max_positions, c.d_model});
   nn::normal(table, c.init_std > 0 ? c.init_std : 0.02, b);

@@ -82,6 +82,7 @@ LlamaModel::LlamaModel(const LlamaConfig& c, Json config, std::optional<uint64_t
   output_ = ops::Weight(output);
   if (!c.tie_output) store_.add_output(output_);
   rotary_.emplace(c.rotary);
+  store_.keep(rotary_->table());
   max_length_ = rotary_->max_length();
   store_.flatten();
 }

@@ -154,8 +154,9 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& file, s
   return build(family_of(config, file), config, file, seed);
 }
 
-std::unique_ptr<Model> load_model(const io::ModelFolder& folder, const LoadOptions& options) {
-  if (!folder.adapter().empty()) return load_merged(folder.without_adapter(), folder.adapter(), options);
+namespace {
+
+std::unique_ptr<Model> load_alone(const io::ModelFolder& folder, const LoadOptions& options) {
   const std::string file = (folder.path() / "config.json").string();
   const Family& family = family_of(folder.config(), file);
   auto model = build_for(folder, family, folder.config(), file, std::nullopt);
@@ -165,6 +166,16 @@ std::unique_ptr<Model> load_model(const io::ModelFolder& folder, const LoadOptio
     fail<FormatError>("{} ({})", e.what(), values_in(model->config()));
   }
   model->set_generation_config(folder.generation_config());
+  return model;
+}
+
+}  // namespace
+
+std::unique_ptr<Model> load_model(const io::ModelFolder& folder, const LoadOptions& options) {
+  std::unique_ptr<Model> model = folder.adapter().empty()
+                                     ? load_alone(folder, options)
+                                     : load_merged(folder.without_adapter(), folder.adapter(), options);
+  if (!options.device.is_host()) model->parameters().move_to(options.device);
   return model;
 }
 

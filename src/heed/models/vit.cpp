@@ -169,7 +169,8 @@ WeightRules ViTModel::weight_rules() const {
 // z_0
 Tensor ViTModel::embed(const Tensor& pixels, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
   const int64_t model = structure_.hidden_size, patches = structure_.patches();
-  const Tensor projected = ops::linear(patches_of(pixels, structure_), patch_weight_, patch_bias_);
+  const Tensor projected =
+      ops::linear(patches_of(pixels, structure_).to(class_token_.device()), patch_weight_, patch_bias_);
   const Tensor table = ops::concatenate_rows({class_token_.reshape({1, model}), projected});
   const Ragged ids = token_ids(pixels.dim(0), patches);
   return ops::embedding(Tensor::from(ids.ids, {ids.tokens()}), table, 1, rows, positions_.reshape({1 + patches, model}),

@@ -201,7 +201,7 @@ std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::Mod
 
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters) {
   std::vector<io::NamedView> views;
-  for (const auto& [name, tensor] : parameters.named()) views.push_back({name, tensor.view()});
+  for (const auto& [name, tensor] : parameters.named()) views.push_back(io::named_view(name, tensor));
   return views;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "heed/io/model_folder.h"
+#include "heed/models/load_options.h"
 #include "heed/nn/parameters.h"
 
 namespace heed::models {
@@ -48,17 +49,6 @@ bool ties_are_broken(const nn::ParameterStore& parameters, const io::ModelFolder
 // The tensor of the folder that each parameter is read from. Throws FormatError if two tensors are one parameter.
 std::map<std::string, std::string> sources_of(const nn::ParameterStore& parameters, const io::ModelFolder& folder,
                                               const WeightRules& rules);
-
-// What a model is loaded for.
-struct LoadOptions {
-  // It will only be run: no gradients, one copy of each matrix (nn::ParameterStore::lay_out_for_inference).
-  bool inference = false;
-  // Of the matrices in memory, then: f32, or bf16, to which all are rounded. Not given: bf16 those that the folder has
-  // in bf16, the others f32. What they are multiplied by, sums and results are f32, so the same numbers in f32 give the
-  // same results, bit for bit.
-  std::optional<DType> matrices{};
-};
-inline LoadOptions for_inference(std::optional<DType> matrices = {}) { return {true, matrices}; }
 
 // Fills the parameters from the folder, converting to f32 or as the options say. Throws FormatError that lists missing
 // and unexpected tensors by name, or names a tensor whose shape or type differs.

@@ -50,8 +50,9 @@ void collect(const Tensor& q, const Tensor& k, const ops::SegmentsPtr& segments,
   if (!probabilities) return;
   for (const Segment& s : *segments)
     for (int head = 0; head < params.heads; ++head) {
-      probabilities->push_back(Tensor::empty({s.q_len, s.k_len}));
-      backend(q.device()).attention_probabilities(q.view(), k.view(), s, head, params, probabilities->back().view());
+      const Tensor p = Tensor::empty({s.q_len, s.k_len}, DType::kF32, q.device());
+      backend(q.device()).attention_probabilities(q.view(), k.view(), s, head, params, p.view());
+      probabilities->push_back(p.to({}));
     }
 }
 
@@ -82,7 +83,8 @@ int64_t KeyValueCache::append(const Tensor& keys, const Tensor& values) {
   const int64_t rows = keys.dim(0), columns = keys.dim(1), capacity = rows_.defined() ? rows_.dim(0) : 0;
   Backend& on = backend(keys.device());
   if (used_ + rows > capacity) {
-    const Tensor grown = Tensor::empty({std::max({2 * capacity, used_ + 2 * rows, int64_t{64}}), 2 * columns});
+    const int64_t wanted = std::max({2 * capacity, used_ + 2 * rows, int64_t{64}});
+    const Tensor grown = Tensor::empty({wanted, 2 * columns}, DType::kF32, keys.device());
     if (used_ > 0) on.copy(rows_.slice_rows(0, used_).view(), grown.slice_rows(0, used_).view());
     rows_ = grown;
   }
@@ -183,7 +185,7 @@ Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable
                            const AttentionPositions& positions) const {
   const auto [q, k, v] = project(x, positions.rotation);
   cache.append(k, v);
-  const Tensor y = Tensor::empty(q.shape());
+  const Tensor y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
       .attention_cached(q.view(), cache.keys(), cache.values(), table.slots(), table.stride(), table.lengths(),
                         with_bias(params_, positions.bias), y.view());
@@ -214,7 +216,7 @@ Tensor CrossAttention::operator()(const Tensor& x, const Tensor& encoded, const 
 Tensor CrossAttention::step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,
                             std::span<const int32_t> lengths) const {
   const int64_t kv_cols = kv_columns(params_);
-  const Tensor q = q_(x), y = Tensor::empty(q.shape());
+  const Tensor q = q_(x), y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
       .attention_cached(q.view(), keys_values.slice_columns(0, kv_cols).view(),
                         keys_values.slice_columns(kv_cols, kv_cols).view(), slots, stride, lengths, params_, y.view());

@@ -105,6 +105,32 @@ const Tensor& ParameterStore::flat(const Tensor& buffer) const {
   return buffer;
 }
 
+void ParameterStore::move_to(Device device) {
+  if (values().device() == device) return;
+  const Tensor values = values_.to(device);
+  gradients_ = Tensor::empty(values_.shape(), DType::kF32, device);
+  gradient_gaps_zeroed_ = false;
+  const auto move_constant = [&](const Tensor& constant) {
+    TensorBody& body = *constant.body();
+    if (body.storage == values_.body()->storage || body.storage->device() == device) return;
+    body.storage = Tensor(constant.body()).to(device).body()->storage;
+    body.byte_offset = 0;
+  };
+  for (const auto& [name, tensor] : named_) move_constant(tensor);
+  for (const Tensor& tensor : kept_) move_constant(tensor);
+  for (Tensor& leaf : leaves_) {
+    TensorBody& body = *leaf.body();
+    body.storage = values.body()->storage;
+    body.grad = Tensor::on_storage(gradients_.body()->storage, body.byte_offset, body.shape, DType::kF32).body();
+    body.grad_written = false;
+    if (leaf.requires_grad()) continue;
+    backend(device).fill(Tensor(body.grad).view(), 0);  // frozen: as set_rates() leaves it
+    body.grad_written = true;
+  }
+  values_ = values;
+  values_changed();
+}
+
 void ParameterStore::set_rates(const std::function<double(const std::string& name)>& factor_of) {
   std::unordered_map<const TensorBody*, double> factors;
   for (const auto& [name, tensor] : named_) {

@@ -39,6 +39,9 @@ class ParameterStore {
   // A constant that checkpoints hold under a name (such as final_logits_bias): saved and loaded, not trained.
   Tensor create_constant(const std::string& name, Shape shape);
 
+  // Lets an unnamed constant, such as a table of positions, go where the parameters go (see move_to).
+  void keep(const Tensor& constant) { kept_.push_back(constant); }
+
   // Notes which linear maps a weight is; `rows` as in create().
   void add_linear_maps(const std::vector<std::string>& names, const ops::Weight& weight,
                        const std::vector<int64_t>& rows);
@@ -52,6 +55,9 @@ class ParameterStore {
   // Moves all leaves into flat buffers, after the model is built; tensors handed out before stay valid.
   // The gradients' memory is not touched before a backward pass writes there.
   void flatten();
+  // Moves parameters and constants to another device, after flatten(); tensors handed out before see them there.
+  // Gradients are forgotten. One of both devices must be the CPU.
+  void move_to(Device device);
   // Lets further leaves be added to a model; flatten() must follow.
   void reopen();
   // Lays the leaves out for inference, after flatten(): matrices each in memory of their own, of the type (f32 or bf16)
@@ -91,7 +97,7 @@ class ParameterStore {
   void zero_gaps(const Tensor& flat) const;
 
   std::vector<NamedTensor> named_;
-  std::vector<Tensor> leaves_;
+  std::vector<Tensor> leaves_, kept_;
   std::vector<LinearMap> linear_maps_;
   std::vector<ops::Weight> outputs_;
   bool for_inference_ = false;

@@ -47,6 +47,8 @@ class Rotary {
 
   // The angle per position of each pair of channels, for a sequence of that length: [head_dim / 2].
   std::vector<float> frequencies(int64_t length) const;
+  // The angles of the first positions, which at() hands out.
+  const Tensor& table() const { return table_; }
   // What cosines and sines are multiplied by.
   float attention_factor() const { return attention_factor_; }
   // Tokens that a sequence may have: with kDynamic `factor` times as many as max_positions.

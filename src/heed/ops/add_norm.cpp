@@ -12,7 +12,7 @@ void record_sum(Tensor& sum, const Tensor& x, const Tensor& f, const DropoutSite
     if (auto dx = grad_slot(x)) on.scale(dsum.view(), 1, dx.accumulate, dx.view());
     auto df = grad_slot(f);
     if (!df) return;
-    if (site.dropout.active()) on.dropout(dsum.view(), site.dropout, df.accumulate, df.view());
+    if (site.dropout.active()) on.dropout(dsum.view(), site.on(dsum.device()), df.accumulate, df.view());
     else on.scale(dsum.view(), 1, df.accumulate, df.view());
   });
 }
@@ -29,7 +29,7 @@ AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& site
   Tensor sum = f.defined() ? Tensor::empty(x.shape(), DType::kF32, x.device()) : x;
   Tensor y = Tensor::empty(x.shape(), DType::kF32, x.device());
   const Tensor statistics = grad ? Tensor::empty({x.shape().rows(), 2}, DType::kF32, x.device()) : Tensor();
-  device.add_norm(x.view(), f.view(), site.dropout, w.kind, w.epsilon, w.gamma.view(), w.beta.view(),
+  device.add_norm(x.view(), f.view(), site.on(x.device()), w.kind, w.epsilon, w.gamma.view(), w.beta.view(),
                   f.defined() ? sum.view() : TensorView(), y.view(), statistics.view());
   if (!grad) return {sum, y};
   if (f.defined()) record_sum(sum, x, f, site);
@@ -41,8 +41,9 @@ AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& site
     auto dgamma = grad_slot(w.gamma), dbeta = grad_slot(w.beta), dx = grad_slot(x), df = grad_slot(f);
     const auto view = [](const GradSlot& slot) { return slot ? slot.view() : TensorView(); };
     backend(dy.device())
-        .norm_backward(sum.view(), statistics.view(), w.kind, w.gamma.view(), dy.view(), dsum.view(), site.dropout,
-                       dx.accumulate, view(dx), df.accumulate, view(df), dgamma.accumulate, view(dgamma), view(dbeta));
+        .norm_backward(sum.view(), statistics.view(), w.kind, w.gamma.view(), dy.view(), dsum.view(),
+                       site.on(dy.device()), dx.accumulate, view(dx), df.accumulate, view(df), dgamma.accumulate,
+                       view(dgamma), view(dbeta));
   });
   return {sum, y};
 }

@@ -47,7 +47,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
       else if ((!alike || covered < k.dim(0)) && !slots[i].accumulate) on.fill(slots[i].view(), 0);
     }
     const Tensor parts =
-        bias.defined() ? Tensor::empty({static_cast<int64_t>(segments->size()), bias.numel()}) : Tensor();
+        bias.defined() ? Tensor::empty({std::ssize(*segments), bias.numel()}, DType::kF32, bias.device()) : Tensor();
     on.attention_backward(q.view(), k.view(), v.view(), Tensor(output.lock()).view(), lse.view(), dy.view(), *segments,
                           params, !alike || slots[0].accumulate, slots[0].view(), slots[1].view(), slots[2].view(),
                           parts.view());

@@ -58,9 +58,9 @@ Tensor activation(const Tensor& x, Activation kind) {
 Tensor dropout(const Tensor& x, const DropoutSite& site) {
   if (!site.dropout.active()) return x;
   Tensor y = like(x);
-  backend(x.device()).dropout(x.view(), site.dropout, false, y.view());
+  backend(x.device()).dropout(x.view(), site.on(x.device()), false, y.view());
   record(y, {&x}, [x, site](const Tensor& dy) {  // dx = m dy, the same m drawn again
-    if (auto dx = grad_slot(x)) backend(dy.device()).dropout(dy.view(), site.dropout, dx.accumulate, dx.view());
+    if (auto dx = grad_slot(x)) backend(dy.device()).dropout(dy.view(), site.on(dy.device()), dx.accumulate, dx.view());
   });
   return y;
 }

@@ -1,12 +1,16 @@
 // Token embedding with scale, positions and dropout (Vaswani et al. 2017, sections 3.4, 3.5 and 5.4), and packed
 // batches.
+#include <mutex>
+
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::ops {
 namespace {
 
-Tensor position_ids(const TokenRows& rows) { return Tensor::from(rows.position, {rows.tokens()}); }
+Tensor position_ids(const TokenRows& rows, Device device) {
+  return device.is_host() ? Tensor::from(rows.position, {rows.tokens()}) : rows.on(device).position;
+}
 
 }  // namespace
 
@@ -36,31 +40,52 @@ SegmentsPtr segments(const TokenRows& queries, const TokenRows& keys) {
   return result;
 }
 
+const TokenRows::Arrays& TokenRows::on(Device device) const {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (!elsewhere_ || elsewhere_->position.device() != device)
+    elsewhere_ = std::make_shared<const Arrays>(
+        Arrays{Tensor::from(position, {tokens()}, device),
+               Tensor::from_bytes(std::as_bytes(std::span(example)), {tokens()}, DType::kI32, device)});
+  return *elsewhere_;
+}
+
+Dropout DropoutSite::on(Device device) const {
+  Dropout result = dropout;
+  if (device.is_host() || !dropout.active() || !rows) return result;
+  const TokenRows::Arrays& arrays = rows->on(device);
+  result.position = arrays.position.data<int32_t>();
+  result.example = static_cast<const uint32_t*>(arrays.example.view().data);
+  return result;
+}
+
 DropoutSite dropout_site(float rate, uint64_t key, uint32_t site, const TokenRowsPtr& rows) {
   return {{rate, key, site, rows->example.data(), rows->position.data()}, rows};
 }
 
-Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
-                 const DropoutSite& site, int32_t padding) {
-  const int64_t tokens = ids.numel();
+Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const TokenRowsPtr& rows,
+                 const Tensor& positions, const DropoutSite& site, int32_t padding) {
+  const int64_t tokens = host_ids.numel();
   check<ShapeError>(rows->tokens() == tokens, "embedding: {} ids for {} rows", tokens, rows->tokens());
   for (int64_t i = 0; i < tokens; ++i) {
-    const int32_t id = ids.data<int32_t>()[i];
+    const int32_t id = host_ids.data<int32_t>()[i];
     check<ShapeError>(id >= 0 && id < table.dim(0), "embedding: id {} at token {}; the table has {} rows", id, i,
                       table.dim(0));
   }
   Tensor places;
   if (positions.defined()) {
-    places = position_ids(*rows);
+    places = position_ids(*rows, table.device());
     for (const int32_t p : rows->position)
       check<ShapeError>(p < positions.dim(0),
                         "a sequence of more than {} tokens, the longest that the model has "
                         "positions for",
                         positions.dim(0));
   }
-  Tensor y = Tensor::empty({tokens, table.dim(1)}, DType::kF32, table.device());
-  backend(table.device())
-      .embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.dropout, y.view());
+  const Device device = table.device();
+  const Tensor ids = host_ids.to(device);
+  Tensor y = Tensor::empty({tokens, table.dim(1)}, DType::kF32, device);
+  backend(device).embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.on(device),
+                            y.view());
   // dtable[id] += scale dropout'(dy);  dpositions[place] += dropout'(dy)
   record(y, {&table, &positions}, [ids, table, scale, places, positions, site, padding](const Tensor& dy) {
     Backend& on = backend(dy.device());
@@ -68,7 +93,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const Toke
       auto slot = grad_slot(to);
       if (!slot) return;
       if (!slot.accumulate) on.fill(slot.view(), 0);
-      on.embedding_backward(from.view(), dy.view(), factor, site.dropout, skip, slot.view());
+      on.embedding_backward(from.view(), dy.view(), factor, site.on(dy.device()), skip, slot.view());
     };
     scatter(ids, table, scale, padding);
     if (positions.defined()) scatter(places, positions, 1, -1);

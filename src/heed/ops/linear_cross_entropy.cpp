@@ -11,8 +11,9 @@
 namespace heed::ops {
 namespace {
 
-// Logits of one chunk: about this many bytes, so that they stay in the last-level cache.
-constexpr int64_t kChunkBytes = 10 << 20;
+// Logits of one chunk: about this many bytes, so that they stay in the CPU's last-level cache; on a GPU, so that a
+// chunk has rows enough to keep it busy.
+constexpr int64_t kChunkBytes = 10 << 20, kChunkBytesElsewhere = 256 << 20;
 
 struct Chunks {
   Tensor logits, losses, nll;
@@ -20,7 +21,8 @@ struct Chunks {
 };
 
 Chunks make_chunks(int64_t tokens, int64_t vocab, Device device) {
-  const int64_t rows = std::clamp<int64_t>(kChunkBytes / (4 * vocab), 32, std::max<int64_t>(tokens, 1));
+  const int64_t bytes = device.is_host() ? kChunkBytes : kChunkBytesElsewhere;
+  const int64_t rows = std::clamp<int64_t>(bytes / (4 * vocab), 32, std::max<int64_t>(tokens, 1));
   return {Tensor::empty({rows, vocab}, DType::kF32, device), Tensor::empty({tokens}, DType::kF32, device),
           Tensor::empty({tokens}, DType::kF32, device), rows};
 }
@@ -57,17 +59,19 @@ class Products {
 
 }  // namespace
 
-CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
-                                        float smoothing, double divisor) {
+CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias,
+                                        const Tensor& host_targets, float smoothing, double divisor) {
   const int64_t tokens = x.shape().rows(), vocab = w.out_features();
-  check<ShapeError>(targets.numel() == tokens, "cross entropy: {} targets for {} rows", targets.numel(), tokens);
+  check<ShapeError>(host_targets.numel() == tokens, "cross entropy: {} targets for {} rows", host_targets.numel(),
+                    tokens);
   CrossEntropyResult result;
   for (int64_t i = 0; i < tokens; ++i) {
-    const int32_t target = targets.data<int32_t>()[i];
+    const int32_t target = host_targets.data<int32_t>()[i];
     check<ShapeError>(target < vocab, "cross entropy: target {} of {} classes", target, vocab);
     result.tokens += target >= 0;
   }
   const Tensor& master = w.master();
+  const Tensor targets = host_targets.to(x.device());
   Backend& on = backend(x.device());
   const bool grad = needs_grad({&x, &master, &bias});
   const Chunks c = make_chunks(tokens, vocab, x.device());

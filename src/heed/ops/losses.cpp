@@ -24,26 +24,28 @@ LossResult finish(const Tensor& x, const Tensor& dx, double sum, int64_t targets
 }  // namespace
 
 // loss = lse(z) - z_target;  dz = softmax(z) - onehot(target), both with smoothing (Szegedy et al. 2016, section 7)
-LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor,
+LossResult cross_entropy(const Tensor& logits, const Tensor& host_targets, float smoothing, double divisor,
                          const Tensor& row_weights) {
   const int64_t rows = logits.shape().rows(), classes = logits.shape().cols();
-  check<ShapeError>(targets.numel() == rows, "cross entropy: {} targets for {} rows", targets.numel(), rows);
+  check<ShapeError>(host_targets.numel() == rows, "cross entropy: {} targets for {} rows", host_targets.numel(), rows);
   int64_t count = 0;
   for (int64_t r = 0; r < rows; ++r) {
-    const int32_t target = targets.data<int32_t>()[r];
+    const int32_t target = host_targets.data<int32_t>()[r];
     check<ShapeError>(target < classes, "cross entropy: target {} of {} classes", target, classes);
     count += target >= 0;
   }
   const Tensor losses = Tensor::empty({rows}, DType::kF32, logits.device()), nll = like(losses);
   const Tensor dlogits = needs_grad({&logits}) ? like(logits) : Tensor();
   Backend& on = backend(logits.device());
+  const Tensor targets = host_targets.to(logits.device());
   on.cross_entropy(logits.view(), targets.view(), smoothing, losses.view(), nll.view(), dlogits.view());
   if (row_weights.defined()) {
     check<ShapeError>(row_weights.numel() == rows, "cross entropy: {} weights for {} rows", row_weights.numel(), rows);
-    on.multiply(losses.view(), row_weights.view(), false, losses.view());
+    const std::vector<float> weights = row_weights.to_vector<float>();
+    on.multiply(losses.view(), row_weights.to(logits.device()).view(), false, losses.view());
     for (int64_t r = 0; dlogits.defined() && r < rows; ++r) {
       const TensorView row = dlogits.slice_rows(r, 1).view();
-      on.scale(row, row_weights.data<float>()[r], false, row);
+      on.scale(row, weights[static_cast<size_t>(r)], false, row);
     }
   }
   return finish(logits, dlogits, on.sum(losses.view()), count, divisor);
@@ -64,7 +66,7 @@ LossResult binary_cross_entropy(const Tensor& logits, const Tensor& values, doub
   }
   const Tensor z = logits.reshape({n, 1}), zeros = Tensor::zeros({n, 1}, DType::kF32, logits.device());
   const LossResult hard = cross_entropy(concatenate_columns({zeros, z}), Tensor::from(classes, {n}), 0, divisor);
-  const Tensor soft = sum(multiply(z, Tensor::from(rest, {n, 1})));
+  const Tensor soft = sum(multiply(z, Tensor::from(rest, {n, 1}, logits.device())));
   return {add(hard.loss, scale(soft, static_cast<float>(1 / divisor))), hard.loss_sum + soft.item(), n};
 }
 
@@ -74,7 +76,7 @@ LossResult squared_error(const Tensor& x, const Tensor& values, double divisor) 
                     values.shape().to_string());
   const Tensor difference = like(x);
   Backend& on = backend(x.device());
-  on.scale(values.view(), -1, false, difference.view());
+  on.scale(values.to(x.device()).view(), -1, false, difference.view());
   on.add(x.view(), difference.view(), difference.view());
   const double sum = on.sum_of_squares(difference.view());
   on.scale(difference.view(), 2, false, difference.view());
@@ -105,7 +107,8 @@ LossResult span_cross_entropy(const Tensor& logits, std::span<const int32_t> off
         continue;
       }
       const TensorView row = part.reshape({1, length}).view();
-      on.cross_entropy(row, Tensor::from(std::vector<int32_t>{place}, {1}).view(), 0, loss.view(), nll.view(), row);
+      const Tensor target = Tensor::from(std::vector<int32_t>{place}, {1}, logits.device());
+      on.cross_entropy(row, target.view(), 0, loss.view(), nll.view(), row);
       sum += loss.item() / 2;
       counted[i] = true;
     }

@@ -1,6 +1,9 @@
 // The differentiable operations. Each file of this folder holds one: the check, the forward call, what is saved, and
 // the backward under its formula. Tensors are f32 unless said otherwise; [..., n] means any leading dimensions.
 //
+// Ids, positions, targets and what else is not differentiated lie on the host, where they are checked; the operation
+// brings them to the device of its other tensors.
+//
 // Shapes that do not fit throw ShapeError. Where gradients are off, nothing is recorded or saved.
 #pragma once
 

@@ -9,6 +9,7 @@
 
 #include "heed/base/ragged.h"
 #include "heed/core/backend.h"
+#include "heed/tensor/tensor.h"
 
 namespace heed::ops {
 
@@ -19,6 +20,16 @@ struct TokenRows {
 
   int64_t tokens() const { return static_cast<int64_t>(position.size()); }
   int sentences() const { return static_cast<int>(offsets.size()) - 1; }
+
+  // position and example, i32 [tokens], in the memory of a GPU. Brought there on first use, after which the arrays must
+  // stay as they are. Thread-safe.
+  struct Arrays {
+    Tensor position, example;
+  };
+  const Arrays& on(Device device) const;
+
+ private:
+  mutable std::shared_ptr<const Arrays> elsewhere_;
 };
 
 using TokenRowsPtr = std::shared_ptr<const TokenRows>;
@@ -34,6 +45,8 @@ SegmentsPtr segments(const TokenRows& queries, const TokenRows& keys);
 struct DropoutSite {
   Dropout dropout;
   TokenRowsPtr rows;  // keeps the arrays alive that `dropout` points to
+  // The same for the kernels of `device`.
+  Dropout on(Device device) const;
 };
 
 // Dropout of `rate` at `site` over the rows of a batch; `key` comes from the run's seed and the epoch.

@@ -8,8 +8,8 @@ namespace heed::optim {
 
 Adam::Adam(const nn::ParameterStore& parameters, const AdamParams& params, bool decay_all)
     : params_(params),
-      first_(Tensor::zeros(parameters.values().shape())),
-      second_(Tensor::zeros(parameters.values().shape())) {
+      first_(Tensor::zeros(parameters.values().shape(), DType::kF32, parameters.values().device())),
+      second_(Tensor::zeros(parameters.values().shape(), DType::kF32, parameters.values().device())) {
   params_.step = 0;
   const Tensor& values = parameters.values();
   if (params.weight_decay == 0 || decay_all) {

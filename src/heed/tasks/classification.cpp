@@ -4,8 +4,8 @@
 
 namespace heed::tasks {
 
-TextClassifier TextClassifier::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
-  return {EncoderTexts::load(folder, models::Head::kSequenceClassification, dtype)};
+TextClassifier TextClassifier::load(const std::filesystem::path& folder, const models::LoadOptions& options) {
+  return {EncoderTexts::load(folder, models::Head::kSequenceClassification, options)};
 }
 
 Scores TextClassifier::default_scores() const {

@@ -12,7 +12,8 @@ enum class Scores : uint8_t { kSoftmax, kSigmoid, kNone };
 Scores scores_of(models::Problem problem);
 
 struct TextClassifier : EncoderTexts {
-  static TextClassifier load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  static TextClassifier load(const std::filesystem::path& folder,
+                             const models::LoadOptions& options = models::for_inference());
 
   // As transformers' pipeline has it: the logits themselves for a regression that says so, sigmoid for several labels
   // or for one alone, else softmax.

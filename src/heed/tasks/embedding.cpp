@@ -25,8 +25,8 @@ void to_unit_length(std::vector<float>& x) {
 
 }  // namespace
 
-TextEmbedder TextEmbedder::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
-  return {EncoderTexts::load(folder, std::nullopt, dtype)};
+TextEmbedder TextEmbedder::load(const std::filesystem::path& folder, const models::LoadOptions& options) {
+  return {EncoderTexts::load(folder, std::nullopt, options)};
 }
 
 std::vector<std::vector<float>> TextEmbedder::embed(const std::vector<text::TokenizedText>& texts, Pooling pooling,

@@ -9,7 +9,8 @@ namespace heed::tasks {
 enum class Pooling : uint8_t { kPooler, kMean, kFirst };
 
 struct TextEmbedder : EncoderTexts {
-  static TextEmbedder load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  static TextEmbedder load(const std::filesystem::path& folder,
+                           const models::LoadOptions& options = models::for_inference());
 
   // A vector for each text; `normalize`: of length 1. UsageError if the model has no pooler and it is asked for.
   std::vector<std::vector<float>> embed(const std::vector<text::TokenizedText>& texts, Pooling pooling, bool normalize,

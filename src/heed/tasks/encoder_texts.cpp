@@ -44,10 +44,9 @@ void append_token(const text::TokenizedText& from, size_t i, TextWindow& to) {
 }  // namespace
 
 EncoderTexts EncoderTexts::load(const std::filesystem::path& path, std::optional<models::Head> head,
-                                std::optional<DType> dtype) {
+                                const models::LoadOptions& options) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
-  std::shared_ptr<const models::EncoderModel> model =
-      models::load_as<models::EncoderModel>(folder, models::for_inference(dtype));
+  std::shared_ptr<const models::EncoderModel> model = models::load_as<models::EncoderModel>(folder, options);
   check<ConfigError>(!head || model->head() == *head, "{}: the model has {}, where {} is wanted", path.string(),
                      name_of(model->head()), name_of(head.value_or(models::Head::kNone)));
   auto tokenizer = text::load_tokenizer(folder.path());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "heed/models/interface.h"
+#include "heed/models/load_options.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::tasks {
@@ -20,11 +21,11 @@ struct EncoderTexts {
   std::shared_ptr<const models::EncoderModel> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
 
-  // Reads a Hugging Face folder; `head`: what the model must have, if anything; `dtype`: of matrices in memory
-  // (models::LoadOptions), here and for what is derived from this. Throws what the loaders throw,
-  // ConfigError if the model has another head, and FormatError if the tokenizer has ids that the model has not.
+  // Reads a Hugging Face folder; `head`: what the model must have, if anything; `options`: how the model is
+  // loaded, here and in what is derived from this. Throws what the loaders throw, ConfigError if the model has
+  // another head, and FormatError if the tokenizer has ids that the model has not.
   static EncoderTexts load(const std::filesystem::path& folder, std::optional<models::Head> head,
-                           std::optional<DType> dtype = {});
+                           const models::LoadOptions& options = models::for_inference());
 };
 
 // Takes the last tokens of the longer text away until `most` tokens are left; what the tokenizer added stays. False if

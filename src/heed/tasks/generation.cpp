@@ -83,10 +83,10 @@ const char* name_of(FinishReason reason) {
   return "";
 }
 
-GenerationModel GenerationModel::load(const std::filesystem::path& path, std::optional<DType> dtype) {
+GenerationModel GenerationModel::load(const std::filesystem::path& path, const models::LoadOptions& options) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
   GenerationModel result;
-  result.model = models::load_model(folder, models::for_inference(dtype));
+  result.model = models::load_model(folder, options);
   result.generator = dynamic_cast<const models::Generator*>(result.model.get());
   check<ConfigError>(result.generator != nullptr, "{}: holds {}, which generates no text", path.string(),
                      models::kind_of(*result.model));

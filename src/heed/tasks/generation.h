@@ -12,6 +12,7 @@
 
 #include "heed/decode/decode.h"
 #include "heed/models/interface.h"
+#include "heed/models/load_options.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::tasks {
@@ -22,9 +23,10 @@ struct GenerationModel {
   bool continues_input = false;                      // a decoder alone
   std::shared_ptr<const text::Tokenizer> tokenizer;  // none: the folder has no tokenizer files, and only ids go
 
-  // Reads a Hugging Face folder; `dtype`: of matrices in memory (models::LoadOptions). Throws what the folder's, the
-  // family's and the tokenizer's loaders throw, and ConfigError if the model does not generate.
-  static GenerationModel load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  // Reads a Hugging Face folder; `options`: how the model is loaded. Throws what the folder's, the family's and the
+  // tokenizer's loaders throw, and ConfigError if the model does not generate.
+  static GenerationModel load(const std::filesystem::path& folder,
+                              const models::LoadOptions& options = models::for_inference());
 
   // What the folder asks for, ready for decode_batch. Where it sets no limit of length: 256 new tokens behind a prompt,
   // as many as there are positions behind a source.

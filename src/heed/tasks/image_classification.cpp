@@ -90,10 +90,9 @@ void classify_batch(const ImageClassifier& classifier, const ClassifyImagesOptio
 
 }  // namespace
 
-ImageClassifier ImageClassifier::load(const std::filesystem::path& path, std::optional<DType> dtype) {
+ImageClassifier ImageClassifier::load(const std::filesystem::path& path, const models::LoadOptions& options) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
-  std::shared_ptr<const models::ImageModel> model =
-      models::load_as<models::ImageModel>(folder, models::for_inference(dtype));
+  std::shared_ptr<const models::ImageModel> model = models::load_as<models::ImageModel>(folder, options);
   check<ConfigError>(!model->labels().empty(), "{}: the model has no classification head (see architectures)",
                      (path / "config.json").string());
   return {std::move(model), data::ImageProcessor::read(folder.file(data::ImageProcessor::kFileName))};

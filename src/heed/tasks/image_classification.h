@@ -13,6 +13,7 @@
 
 #include "heed/data/image_processor.h"
 #include "heed/models/interface.h"
+#include "heed/models/load_options.h"
 
 namespace heed::tasks {
 
@@ -20,10 +21,11 @@ struct ImageClassifier {
   std::shared_ptr<const models::ImageModel> model;
   data::ImageProcessor processor;
 
-  // Reads a Hugging Face folder with its preprocessor_config.json; `dtype`: of matrices in memory
-  // (models::LoadOptions). Throws what the folder's, the family's and the
-  // processor's loaders throw, and ConfigError if the model has no classification head.
-  static ImageClassifier load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  // Reads a Hugging Face folder with its preprocessor_config.json; `options`: how the model is loaded.
+  // Throws what the folder's, the family's and the processor's loaders throw, and ConfigError if the model has no
+  // classification head.
+  static ImageClassifier load(const std::filesystem::path& folder,
+                              const models::LoadOptions& options = models::for_inference());
 
   // The image as the model sees it before it becomes numbers: grey or RGB as the model wants it, resized and cropped.
   // Throws DataError if that is not of the model's shape.

@@ -7,8 +7,8 @@
 
 namespace heed::tasks {
 
-MaskFiller MaskFiller::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
-  MaskFiller filler{EncoderTexts::load(folder, models::Head::kMaskedLM, dtype)};
+MaskFiller MaskFiller::load(const std::filesystem::path& folder, const models::LoadOptions& options) {
+  MaskFiller filler{EncoderTexts::load(folder, models::Head::kMaskedLM, options)};
   check<ConfigError>(filler.tokenizer->mask_id() >= 0, "{}: the tokenizer has no mask token", folder.string());
   return filler;
 }
@@ -25,20 +25,23 @@ std::vector<std::vector<std::vector<Filling>>> MaskFiller::fill(const std::vecto
   const int32_t mask_id = tokenizer->mask_id();
   for_each_batch(pointers, batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
     const Tensor z = model->logits(batch, {});  // [tokens, vocab]
-    const Tensor values = Tensor::empty({1, k}), indices = Tensor::empty({1, k}, DType::kI32);
+    const Tensor values = Tensor::empty({1, k}, DType::kF32, z.device());
+    const Tensor indices = Tensor::empty({1, k}, DType::kI32, z.device());
     for (size_t row = 0; row < members.size(); ++row) {
       std::vector<int32_t> ids = texts[members[row]].ids;
       for (size_t t = 0; t < ids.size(); ++t) {
         if (ids[t] != mask_id) continue;
         const Tensor at = z.slice_rows(batch.ids.offsets[row] + static_cast<int64_t>(t), 1);
         backend(z.device()).log_softmax_top_k(at.view(), k, values.view(), indices.view());
+        const auto logs = values.to_vector<float>();
+        const auto best = indices.to_vector<int32_t>();
         std::vector<Filling>& fillings = result[members[row]].emplace_back();
         const bool only_mask = std::ranges::count(ids, mask_id) == 1;
-        for (int i = 0; i < k && std::ssize(fillings) < wanted; ++i) {
-          ids[t] = indices.data<int32_t>()[i];
+        for (size_t i = 0; i < best.size() && std::ssize(fillings) < wanted; ++i) {
+          ids[t] = best[i];
           if (ids[t] >= tokens) continue;
-          fillings.push_back({ids[t], tokenizer->decode(std::span(&ids[t], 1), false),
-                              std::exp(values.data<float>()[i]), tokenizer->decode(ids, only_mask)});
+          fillings.push_back({ids[t], tokenizer->decode(std::span(&ids[t], 1), false), std::exp(logs[i]),
+                              tokenizer->decode(ids, only_mask)});
         }
         ids[t] = mask_id;
       }

@@ -14,7 +14,8 @@ struct Filling {
 
 struct MaskFiller : EncoderTexts {
   // ConfigError if the tokenizer has no mask token.
-  static MaskFiller load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  static MaskFiller load(const std::filesystem::path& folder,
+                         const models::LoadOptions& options = models::for_inference());
 
   std::string mask() const { return tokenizer->token(tokenizer->mask_id()); }
   // For each text and each of its masks the `top_k` likeliest tokens, best first.

@@ -82,12 +82,13 @@ std::optional<MaskedScore> masked_score(const models::EncoderModel& model, const
     const auto found = ops::cross_entropy(logits, Tensor::from(targets, {batch.ids.tokens()}), 0, 1);
     score.loss += found.loss_sum;
     score.tokens += found.targets;
-    const Tensor value = Tensor::empty({1, 1}), best = Tensor::empty({1, 1}, DType::kI32);
+    const Tensor value = Tensor::empty({1, 1}, DType::kF32, logits.device());
+    const Tensor best = Tensor::empty({1, 1}, DType::kI32, logits.device());
     for (size_t t = 0; t < targets.size(); ++t) {
       if (targets[t] < 0) continue;
       backend(logits.device())
           .log_softmax_top_k(logits.slice_rows(static_cast<int64_t>(t), 1).view(), 1, value.view(), best.view());
-      right += best.data<int32_t>()[0] == targets[t];
+      right += best.to_vector<int32_t>()[0] == targets[t];
     }
   }
   check<DataError>(score.tokens > 0, "the text has no token that could be masked");

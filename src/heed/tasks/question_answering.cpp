@@ -96,8 +96,8 @@ std::vector<Answer> best_answers(Found& found, const AnswerOptions& options) {
 
 }  // namespace
 
-QuestionAnswerer QuestionAnswerer::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
-  return {EncoderTexts::load(folder, models::Head::kQuestionAnswering, dtype)};
+QuestionAnswerer QuestionAnswerer::load(const std::filesystem::path& folder, const models::LoadOptions& options) {
+  return {EncoderTexts::load(folder, models::Head::kQuestionAnswering, options)};
 }
 
 std::vector<TextWindow> QuestionAnswerer::windows(const text::TokenizedText& tokens,
@@ -123,12 +123,13 @@ std::vector<std::vector<Answer>> QuestionAnswerer::answer(const std::vector<Ques
   std::vector<const text::TokenizedText*> pointers;
   for (const Piece& piece : pieces) pointers.push_back(&piece.window.tokens);
   std::vector<Tensor> logits(pieces.size());
-  for_each_batch(
-      pointers, options.batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
-        const Tensor z = model->logits(batch, {});  // [tokens, 2]
-        for (size_t row = 0; row < members.size(); ++row)
-          logits[members[row]] = z.slice_rows(batch.ids.offsets[row], batch.ids.length(static_cast<int>(row))).clone();
-      });
+  for_each_batch(pointers, options.batch_size,
+                 [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
+                   const Tensor z = model->logits(batch, {});  // [tokens, 2]
+                   for (size_t row = 0; row < members.size(); ++row)
+                     logits[members[row]] =
+                         z.slice_rows(batch.ids.offsets[row], batch.ids.length(static_cast<int>(row))).clone().to({});
+                 });
   std::vector<Found> found(questions.size());
   for (size_t i = 0; i < pieces.size(); ++i)
     collect(pieces[i].window.tokens, logits[i].data<float>(), questions[pieces[i].question].context, options,

@@ -32,7 +32,8 @@ struct Answer {
 };
 
 struct QuestionAnswerer : EncoderTexts {
-  static QuestionAnswerer load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  static QuestionAnswerer load(const std::filesystem::path& folder,
+                               const models::LoadOptions& options = models::for_inference());
 
   // Question and context, as tokenize_pair() gave them, as windows that fit the model. DataError if the question leaves
   // no room.

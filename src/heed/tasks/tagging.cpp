@@ -73,8 +73,8 @@ TaggedText read_tags(const text::TokenizedText& text, const TagProbabilities& p,
 
 }  // namespace
 
-Tagger Tagger::load(const std::filesystem::path& folder, std::optional<DType> dtype) {
-  return {EncoderTexts::load(folder, models::Head::kTokenClassification, dtype)};
+Tagger Tagger::load(const std::filesystem::path& folder, const models::LoadOptions& options) {
+  return {EncoderTexts::load(folder, models::Head::kTokenClassification, options)};
 }
 
 std::vector<TagProbabilities> Tagger::probabilities(const std::vector<const text::TokenizedText*>& texts, size_t most,

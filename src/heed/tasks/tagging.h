@@ -31,7 +31,7 @@ struct TaggedText {
 using TagProbabilities = std::vector<std::vector<float>>;
 
 struct Tagger : EncoderTexts {
-  static Tagger load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  static Tagger load(const std::filesystem::path& folder, const models::LoadOptions& options = models::for_inference());
 
   // Of each text. One that is longer than `most` tokens is cut into windows that share half of their tokens; each token
   // is judged where it has the most text around it.

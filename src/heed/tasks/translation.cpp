@@ -125,9 +125,9 @@ SourceLimits limits_of(const TranslationModel& m, SourceLimits limits) {
 
 }  // namespace
 
-TranslationModel TranslationModel::load(const std::filesystem::path& path, std::optional<DType> dtype) {
+TranslationModel TranslationModel::load(const std::filesystem::path& path, const models::LoadOptions& options) {
   const io::ModelFolder folder = io::ModelFolder::open(path);
-  std::shared_ptr<const models::Seq2SeqModel> model = models::load_seq2seq(folder, models::for_inference(dtype));
+  std::shared_ptr<const models::Seq2SeqModel> model = models::load_seq2seq(folder, options);
   std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(folder.path());
   check<FormatError>(tokenizer->vocab_size() <= model->vocab_size(),
                      "{}: the tokenizer has {} target tokens, the model only {}", path.string(),
@@ -193,14 +193,14 @@ std::vector<PairScore> score_pairs(const TranslationModel& m, const std::vector<
       batch.source.append(m.tokenizer->encode(prefix + sources[i]));
       batch.target.append(m.tokenizer->encode_target(targets[i]));
     }
-    const auto result = m.model->loss(batch, {0, 1, {}});
+    const std::vector<float> nll = m.model->loss(batch, {0, 1, {}}).nll.to_vector<float>();
     for (size_t i = begin; i < end; ++i) {
       const int row = static_cast<int>(i - begin);
       for (int t = 0; t < batch.target.length(row); ++t) {
-        const int32_t at = batch.target.offsets[static_cast<size_t>(row)] + t;
-        scores[i].token_log_probs.push_back(-result.nll.data<float>()[at]);
-        scores[i].sum_log_prob -= result.nll.data<float>()[at];
-        scores[i].tokens.push_back(m.tokenizer->token(batch.target.ids[static_cast<size_t>(at)]));
+        const auto at = static_cast<size_t>(batch.target.offsets[static_cast<size_t>(row)] + t);
+        scores[i].token_log_probs.push_back(-nll[at]);
+        scores[i].sum_log_prob -= nll[at];
+        scores[i].tokens.push_back(m.tokenizer->token(batch.target.ids[at]));
       }
     }
   }

@@ -14,6 +14,7 @@
 
 #include "heed/decode/decode.h"
 #include "heed/models/interface.h"
+#include "heed/models/load_options.h"
 #include "heed/tasks/generation_defaults.h"
 #include "heed/tasks/source_text.h"
 #include "heed/text/tokenizer.h"
@@ -24,10 +25,10 @@ struct TranslationModel {
   std::shared_ptr<const models::Seq2SeqModel> model;
   std::shared_ptr<const text::Tokenizer> tokenizer;
 
-  // Reads a Hugging Face folder; `dtype`: of matrices in memory (models::LoadOptions). Throws what the folder's, the
-  // family's and the tokenizer's loaders throw, and FormatError if the tokenizer has ids that the model has no
-  // embedding for.
-  static TranslationModel load(const std::filesystem::path& folder, std::optional<DType> dtype = {});
+  // Reads a Hugging Face folder; `options`: how the model is loaded. Throws what the folder's, the family's and the
+  // tokenizer's loaders throw, and FormatError if the tokenizer has ids that the model has no embedding for.
+  static TranslationModel load(const std::filesystem::path& folder,
+                               const models::LoadOptions& options = models::for_inference());
 };
 
 struct TranslateOptions {

@@ -1,11 +1,28 @@
 // The table of devices: which Backend runs a device's kernels. Thread-safe.
+//
+// The CPU's is part of the program. CUDA's is a library, libheed_cuda.so, that is opened on first use:
+// HEED_CUDA_LIBRARY names it, or else it lies beside the program or in ../lib/heed.
 #pragma once
 
-#include "heed/core/backend.h"
+#include <string>
+#include <vector>
+
+#include "heed/core/device_library.h"
 
 namespace heed {
 
-// The backend of `device`; throws DeviceError if there is none.
+// The backend of `device`; throws DeviceError if there is none, saying what is missing.
 Backend& backend(Device device = {});
+
+// The instruction set that the CPU's kernels use: "AVX3" (AVX-512), "AVX2" or "Scalar".
+std::string cpu_instructions();
+
+// The GPUs of this machine, or why there are none. Never throws DeviceError.
+struct CudaDevices {
+  std::vector<DeviceDescription> devices;
+  std::string versions;  // of driver and runtime; empty where the library could not be opened
+  std::string why_none;
+};
+CudaDevices cuda_devices();
 
 }  // namespace heed

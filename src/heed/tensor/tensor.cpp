@@ -36,7 +36,7 @@ Tensor Tensor::from_bytes(std::span<const std::byte> bytes, Shape shape, DType d
   Tensor tensor = empty(shape, dtype, device);
   check<ShapeError>(bytes.size() == static_cast<size_t>(shape.numel()) * size_of(dtype),
                     "{} bytes for a tensor of {} of shape {}", bytes.size(), name_of(dtype), shape.to_string());
-  if (!bytes.empty()) std::memcpy(tensor.view().data, bytes.data(), bytes.size());
+  backend(device).to_device(bytes.data(), bytes.size(), tensor.view().data);
   return tensor;
 }
 
@@ -44,6 +44,20 @@ const Storage& Tensor::storage() const {
   check(body_->storage != nullptr, "the values of a weight of shape {} were given up when it was packed for inference",
         body_->shape);
   return *body_->storage;
+}
+
+Tensor Tensor::to(Device device) const {
+  if (!defined() || this->device() == device) return *this;
+  check(contiguous(), "a slice of columns cannot go to another device");
+  Tensor result = empty(shape_, dtype(), device);
+  const size_t bytes = static_cast<size_t>(numel()) * size_of(dtype());
+  if (this->device().is_host()) {
+    backend(device).to_device(view().data, bytes, result.view().data);
+  } else {
+    check<DeviceError>(device.is_host(), "a tensor cannot go from {} to {}", name_of(this->device()), name_of(device));
+    backend(this->device()).to_host(view().data, bytes, result.view().data);
+  }
+  return result;
 }
 
 TensorView Tensor::view() const {
@@ -57,6 +71,10 @@ void Tensor::copy_out(std::span<std::byte> bytes, DType dtype) const {
   const TensorView from = view();
   const size_t row = static_cast<size_t>(from.cols()) * size_of(dtype);
   if (bytes.empty()) return;
+  if (!device().is_host()) {  // one transfer, of whole rows
+    const Tensor whole = from.contiguous() ? *this : clone();
+    return backend(device()).to_host(whole.view().data, bytes.size(), bytes.data());
+  }
   for (int64_t r = 0; r < from.rows(); ++r)
     std::memcpy(bytes.data() + static_cast<size_t>(r) * row,
                 static_cast<const std::byte*>(from.data) + static_cast<size_t>(r * row_stride_) * size_of(dtype), row);
@@ -64,7 +82,10 @@ void Tensor::copy_out(std::span<std::byte> bytes, DType dtype) const {
 
 float Tensor::item() const {
   check<ShapeError>(numel() == 1, "item() of a tensor of shape {}", shape_.to_string());
-  return *data<float>();
+  if (device().is_host()) return *data<float>();
+  float value = 0;
+  backend(device()).to_host(data<float>(), sizeof value, &value);
+  return value;
 }
 
 Tensor Tensor::reshape(Shape shape) const {

@@ -84,6 +84,9 @@ class Tensor {
   Tensor slice_columns(int64_t begin, int64_t count) const;
   // A copy with its own storage, not differentiable.
   Tensor clone() const;
+  // The same numbers in memory of `device`, not differentiable: this very handle if they are there, else a copy, one of
+  // both devices being the CPU. Needs a contiguous tensor.
+  Tensor to(Device device) const;
 
   bool requires_grad() const { return body_ && body_->requires_grad; }
   Tensor& set_requires_grad(bool on);

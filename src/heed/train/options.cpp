@@ -31,6 +31,8 @@ void TrainOptions::validate() const {
   at_least("weight-decay", static_cast<double>(adam.weight_decay), 0);
   check<UsageError>(dtype == DType::kF32 || dtype == DType::kBF16, "--dtype is {}; expected f32 or bf16",
                     name_of(dtype));
+  check<UsageError>(device.is_host() || !together, "--device {}: several processes train on CPUs only",
+                    name_of(device));
   check<UsageError>(schedule.peak > 0, "--learning-rate is {}; a positive rate is needed", schedule.peak);
   check<UsageError>(ema >= 0 && ema < 1, "--ema is {}; a decay in [0, 1) is needed", ema);
   check<UsageError>(ema == 0 || average == 0, "--ema and --average exclude each other: give --average 0");

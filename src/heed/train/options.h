@@ -6,6 +6,7 @@
 
 #include "heed/base/json.h"
 #include "heed/core/backend.h"
+#include "heed/core/device.h"
 #include "heed/dist/communicator.h"
 #include "heed/optim/schedule.h"
 
@@ -23,6 +24,7 @@ struct TrainOptions {
   int patience = 0;        // validations in a row without a better score
 
   uint64_t seed = 1;          // of dropout
+  Device device;              // where the model is trained
   bool shuffle = true;        // false: the task's batches keep the order of the data (TrainingBatches::keep_order)
   DType dtype = DType::kF32;  // what the factors of matrix products are rounded to: f32 (not at all) or bf16
   int accumulate = 1;         // batches per step

@@ -19,7 +19,7 @@ void restore(const io::SafeTensors& from, const std::string& name, const Tensor&
   check<FormatError>(view.dtype == DType::kF32 && view.shape == to.shape(),
                      "{}: tensor \"{}\" has shape {}, expected f32 {}", from.path().string(), name,
                      view.shape.to_string(), to.shape().to_string());
-  backend(to.device()).copy(view, to.view());
+  backend(to.device()).to_device(view.data, static_cast<size_t>(view.shape.numel()) * sizeof(float), to.view().data);
 }
 
 }  // namespace
@@ -28,9 +28,9 @@ std::filesystem::path save_training(const std::filesystem::path& checkpoints, co
                                     const nn::ParameterStore& parameters, Stepper& stepper) {
   io::CheckpointWriter writer(checkpoints, state.step);
   writer.add(kModel, models::named_views(parameters));
-  writer.add(kOptimizer, {{"first_moment", stepper.adam().first_moment().view()},
-                          {"second_moment", stepper.adam().second_moment().view()}});
-  if (stepper.ema().defined()) writer.add(kEma, {{"values", stepper.ema().view()}});
+  writer.add(kOptimizer, {io::named_view("first_moment", stepper.adam().first_moment()),
+                          io::named_view("second_moment", stepper.adam().second_moment())});
+  if (stepper.ema().defined()) writer.add(kEma, {io::named_view("values", stepper.ema())});
   Json json = state.json();
   json["threads"] = thread_count();
   writer.set_state(std::move(json));

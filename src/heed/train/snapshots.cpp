@@ -30,7 +30,7 @@ void Snapshots::write(int64_t step, const Tensor& values) const {
   std::error_code error;
   fs::create_directories(folder_, error);
   check<IoError>(!error, "{}: cannot be made ({})", folder_.string(), error.message());
-  io::write_safetensors(file(step), {{kTensor, values.view()}});
+  io::write_safetensors(file(step), {io::named_view(kTensor, values)});
 }
 
 void Snapshots::prune(int64_t oldest) const {

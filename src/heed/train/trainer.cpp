@@ -354,7 +354,7 @@ void Trainer::try_average() {
   if (state_.snapshots.size() < 2) return;
   const Tensor mean = snapshots_.mean(state_.snapshots, task_.parameters().values().shape());
   if (!mean.defined()) return;
-  const BorrowedValues borrowed(task_.parameters(), mean);
+  const BorrowedValues borrowed(task_.parameters(), mean.to(options_.device));
   if (task_.has_validation()) validate("average", false);
   else keep_model("average");
 }
@@ -407,6 +407,7 @@ TrainSummary Trainer::run() {
 TrainSummary train(tasks::TrainingTask& task, const TrainOptions& options, TrainObserver& observer,
                    const tasks::StopFlag& stop) {
   options.validate();
+  task.parameters().move_to(options.device);
   return Trainer(task, options, observer, stop).run();
 }
 

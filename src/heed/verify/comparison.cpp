@@ -121,7 +121,8 @@ Difference compare_rows(const std::string& name, const Tensor& actual, const Rag
   check<FormatError>(actual.numel() == layout.tokens() * cols, "{}: {} numbers computed for {} tokens of {} recorded",
                      name, actual.numel(), layout.tokens(), cols);
   Comparer comparer(name);
-  const TensorView computed = actual.view();
+  const Tensor on_host = actual.to({});
+  const TensorView computed = on_host.view();
   for (int i = 0; i < layout.rows(); ++i) {
     const int64_t length = counted.empty() ? layout.length(i) : counted[static_cast<size_t>(i)];
     check<FormatError>(length <= time, "{}: row {} has {} tokens, but {} are recorded", name, i, length, time);

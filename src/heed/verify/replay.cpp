@@ -41,7 +41,7 @@ class Replay {
     report_.add(numbers(name, path, {row_difference(name, actual, target)}));
   }
   void all(const std::string& name, const std::string& path, const Tensor& actual) {
-    report_.add(numbers(name, path, {compare_all(name, actual.view(), take(name), options_.outputs)}));
+    report_.add(numbers(name, path, {compare_all(name, actual.to({}).view(), take(name), options_.outputs)}));
   }
 
   void states(const std::string& name, const std::vector<Tensor>& states, bool target = false) {
@@ -197,8 +197,8 @@ void replay_gradients(models::Model& model, const io::SafeTensors& golden, const
   parameters.clear_gradients();
   const Tensor loss = loss_of(model, batch, {});
   if (golden.contains("out.loss"))
-    report.add(
-        numbers("loss", "training", {compare_all("loss", loss.view(), golden.view("out.loss"), options.outputs)}));
+    report.add(numbers("loss", "training",
+                       {compare_all("loss", loss.to({}).view(), golden.view("out.loss"), options.outputs)}));
   backward(loss);
   parameters.complete_gradients();
   std::vector<Difference> differences;
@@ -212,7 +212,7 @@ void replay_gradients(models::Model& model, const io::SafeTensors& golden, const
       if (unknown.empty()) unknown = name;
       continue;
     }
-    differences.push_back(compare_all(name, it->tensor.grad().view(), gradients.view(name), options.gradients));
+    differences.push_back(compare_all(name, it->tensor.grad().to({}).view(), gradients.view(name), options.gradients));
   }
   Check check = numbers(fmt::format("gradients ({})", differences.size()), "training", std::move(differences));
   if (!unknown.empty()) {

@@ -90,8 +90,9 @@ class Optimizer {
  public:
   Optimizer(nn::ParameterStore& parameters, const Json& train)
       : parameters_(parameters),
-        first_(Tensor::zeros(parameters.values().shape())),
-        second_(Tensor::zeros(parameters.values().shape())),
+        on_(backend(parameters.values().device())),
+        first_(Tensor::zeros(parameters.values().shape(), DType::kF32, parameters.values().device())),
+        second_(Tensor::zeros(parameters.values().shape(), DType::kF32, parameters.values().device())),
         clip_norm_(train.at("clip_norm").get<double>()) {
     params_.learning_rate = train.at("lr").get<float>();
     params_.beta1 = train.at("betas").at(0).get<float>();
@@ -103,16 +104,17 @@ class Optimizer {
 
   // Takes a step along the gradients; returns their norm.
   double step() {
-    const double norm = std::sqrt(backend().sum_of_squares(parameters_.gradients().view()));
+    const double norm = std::sqrt(on_.sum_of_squares(parameters_.gradients().view()));
     ++params_.step;
     params_.gradient_scale = static_cast<float>(std::min(1.0, clip_norm_ / (norm + 1e-6)));
-    backend().adam(parameters_.values().view(), parameters_.gradients().view(), first_.view(), second_.view(), params_);
+    on_.adam(parameters_.values().view(), parameters_.gradients().view(), first_.view(), second_.view(), params_);
     parameters_.values_changed();
     return norm;
   }
 
  private:
   nn::ParameterStore& parameters_;
+  Backend& on_;
   Tensor first_, second_;
   double clip_norm_;
   AdamParams params_;

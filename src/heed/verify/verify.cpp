@@ -27,6 +27,7 @@ Report verify_folder(const fs::path& path, const Options& options) {
                      "{}: has nothing to be held against: no golden.safetensors, golden.json or golden_tokenizer.json",
                      path.string());
   const auto model = models::load_model(folder);
+  model->parameters().move_to(options.device);
   Report report;
   if (recorded("golden.safetensors")) {
     const auto golden = io::SafeTensors::open(folder.file("golden.safetensors"));

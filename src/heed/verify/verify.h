@@ -21,6 +21,7 @@ struct Options {
   double trajectory = 1e-3;     // of each loss of a training
   double gradient_norm = 2e-3;  // of each gradient norm of a training, relative
   std::filesystem::path text;   // lines that batches of a training are made of where their ids are not recorded
+  Device device;                // where the model computes
 };
 
 // Replays golden.safetensors, grads.safetensors, golden.json and golden_tokenizer.json as far as they lie in `folder`.

@@ -1,0 +1,158 @@
+// A GPU's Backend: matrix products by cuBLASLt, all else by kernels of our own, everything on one stream.
+//
+// Kernels run in the order of the calls, so a block of memory may be given back as soon as the last kernel that uses it
+// has been launched: whoever gets it next launches later. Thread-safe, calls from several threads following one another
+// on the stream. Small arrays that a kernel takes from the host travel through a ring of pinned memory (memory.cu).
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "heed/core/device_library.h"
+
+namespace heed::cuda {
+
+class Allocator;  // memory.cu
+class PinnedRing;
+class Products;  // gemm.cu
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int index);
+  ~CudaBackend() override;
+
+  // The stream, its device being the calling thread's current one.
+  cudaStream_t stream() const;
+
+  void* allocate(size_t bytes) override;
+  void deallocate(void* data, size_t bytes) noexcept override;
+  void copy(const TensorView& x, const TensorView& y) override;
+  void fill(const TensorView& y, double value) override;
+  size_t bytes_in_use() const override;
+  void to_device(const void* host, size_t bytes, void* data) override;
+  void to_host(const void* data, size_t bytes, void* host) override;
+  void synchronize() override;
+  void release_unused() override;
+
+  void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha, bool accumulate,
+            const TensorView& c) override;
+  std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) override;
+  void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+                     const TensorView& y) override;
+
+  std::string_view bf16_instructions() const override;
+  std::shared_ptr<const PackedMatrix> pack_factor(const TensorView& b, bool transpose, DType dtype,
+                                                  int64_t rows) override;
+  void gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
+                   const TensorView& c) override;
+  void linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
+              const Dropout& dropout, const TensorView& y) override;
+  void linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype, Activation activation,
+                       const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
+                       const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
+                       const TensorView& dbias) override;
+
+  void add(const TensorView& a, const TensorView& b, const TensorView& y) override;
+  void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) override;
+  void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) override;
+  void activation(const TensorView& x, Activation kind, const TensorView& y) override;
+  void activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
+                           const TensorView& dx) override;
+  void dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) override;
+  void transpose(const TensorView& x, const TensorView& y) override;
+
+  void column_sum(const TensorView& x, bool accumulate, const TensorView& y) override;
+  double sum(const TensorView& x) override;
+  double sum_of_squares(const TensorView& x) override;
+
+  void add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind, float epsilon,
+                const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
+                const TensorView& statistics) override;
+  void norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind, const TensorView& gamma,
+                     const TensorView& dy, const TensorView& dsum, const Dropout& dropout, bool accumulate_dx,
+                     const TensorView& dx, bool accumulate_df, const TensorView& df, bool accumulate_parameters,
+                     const TensorView& dgamma, const TensorView& dbeta) override;
+
+  void softmax(const TensorView& x, const TensorView& y) override;
+  void softmax_backward(const TensorView& y, const TensorView& dy, bool accumulate, const TensorView& dx) override;
+  void log_softmax(const TensorView& x, const TensorView& y) override;
+  void cross_entropy(const TensorView& logits, const TensorView& targets, float smoothing, const TensorView& losses,
+                     const TensorView& nll, const TensorView& dlogits) override;
+  void log_softmax_top_k(const TensorView& logits, int k, const TensorView& values, const TensorView& indices) override;
+
+  void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
+                 const TensorView& positions, const Dropout& dropout, const TensorView& y) override;
+  void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
+                          int32_t skip, const TensorView& dtable) override;
+
+  void rope(const TensorView& x, const TensorView& position_ids, const TensorView& table, bool inverse, bool accumulate,
+            const TensorView& y) override;
+
+  void attention(const TensorView& q, const TensorView& k, const TensorView& v, std::span<const Segment> segments,
+                 const AttentionParams& params, const TensorView& y, const TensorView& lse) override;
+  void attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
+                          const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
+                          const AttentionParams& params, bool accumulate, const TensorView& dq, const TensorView& dk,
+                          const TensorView& dv, const TensorView& dbias) override;
+  void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
+                        std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
+                        const AttentionParams& params, const TensorView& y) override;
+  void attention_probabilities(const TensorView& q, const TensorView& k, const Segment& segment, int head,
+                               const AttentionParams& params, const TensorView& probabilities) override;
+
+  void adam(const TensorView& w, const TensorView& dw, const TensorView& m, const TensorView& v,
+            const AdamParams& params) override;
+
+ private:
+  int index_;
+  cudaStream_t stream_ = nullptr;
+  std::unique_ptr<Allocator> allocator_;
+  std::unique_ptr<PinnedRing> ring_;
+  std::unique_ptr<Products> products_;
+};
+
+// A block of the backend's memory for the time of some calls.
+class Scratch {
+ public:
+  Scratch(CudaBackend& backend, size_t bytes) : backend_(backend), bytes_(bytes), data_(backend.allocate(bytes)) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { backend_.deallocate(data_, bytes_); }
+
+  template <class T = float>
+  T* as(size_t byte_offset = 0) const {
+    return reinterpret_cast<T*>(static_cast<std::byte*>(data_) + byte_offset);
+  }
+
+ private:
+  CudaBackend& backend_;
+  size_t bytes_;
+  void* data_;
+};
+
+// (nvcc 13.0 does not find std::span's constructor from a range.)
+template <class T>
+std::span<const std::byte> bytes_of(const std::vector<T>& x) {
+  return std::as_bytes(std::span<const T>(x.data(), x.size()));
+}
+
+// Arrays of the host, brought to the device together.
+class Upload {
+ public:
+  Upload(CudaBackend& backend, std::initializer_list<std::span<const std::byte>> arrays);
+  template <class T>
+  const T* as(size_t array) const {
+    return memory_->as<const T>(offsets_[array]);
+  }
+
+ private:
+  std::vector<size_t> offsets_;
+  std::optional<Scratch> memory_;
+};
+
+}  // namespace heed::cuda

@@ -1,0 +1,120 @@
+// y = act(x w^T + bias) of inference, with a weight kept as f32 [in][out], whatever it was.
+//
+// Each element is one chain of fused multiply-adds over `in` in order, as on the CPU: a row's result does not depend on
+// the rows beside it, which cuBLASLt, whose algorithm follows the number of rows, does not promise.
+#include "heed/cuda/gemm.h"
+#include "heed/cuda/launch.h"
+#include "heed/cuda/math-device.h"
+
+namespace heed::cuda {
+namespace {
+
+constexpr int kColumns = 64, kDepth = 32;  // of a block's tile
+constexpr int kColumnsOfThread = 4;
+constexpr int kThreadsAcross = kColumns / kColumnsOfThread, kThreadsDown = kThreads / kThreadsAcross;
+
+class PackedWeight final : public PackedMatrix {
+ public:
+  PackedWeight(CudaBackend& backend, const TensorView& w, bool transposed)
+      : out_(transposed ? w.cols() : w.rows()),
+        in_(transposed ? w.rows() : w.cols()),
+        memory_(backend, static_cast<size_t>(out_ * in_) * sizeof(float)) {
+    const TensorView kept{memory_.as<void>(), DType::kF32, {in_, out_}, out_};
+    if (transposed) backend.copy(w, kept);
+    else backend.transpose(Operand(backend, w, DType::kF32).view(), kept);
+  }
+  int64_t out_features() const override { return out_; }
+  int64_t in_features() const override { return in_; }
+  const float* data() const { return memory_.as<float>(); }
+
+ private:
+  int64_t out_, in_;
+  Scratch memory_;
+};
+
+struct PackedProduct {
+  Rows<const float> x;
+  const float* w;  // [in][out]
+  const float* bias;
+  Rows<float> y;
+  int64_t rows, in, out, column_tiles;
+  Activation kind;
+};
+
+// A tile of 16 kRows rows by 64 columns; each thread has kRows rows by 4 columns of it.
+template <int kRows>
+__global__ void __launch_bounds__(kThreads) packed_product_kernel(PackedProduct p) {
+  constexpr int kTileRows = kThreadsDown * kRows, kStride = kTileRows + 2;  // two rows' pairs lie in different banks
+  __shared__ float xs[kDepth][kStride];
+  __shared__ float ws[kDepth][kColumns];
+  const int64_t first_row = blockIdx.x / p.column_tiles * kTileRows;
+  const int64_t first_column = blockIdx.x % p.column_tiles * kColumns;
+  const int across = static_cast<int>(threadIdx.x) % kThreadsAcross,
+            down = static_cast<int>(threadIdx.x) / kThreadsAcross;
+  float acc[kRows][kColumnsOfThread] = {};
+  for (int64_t k0 = 0; k0 < p.in; k0 += kDepth) {
+    for (int i = static_cast<int>(threadIdx.x); i < kTileRows * kDepth; i += kThreads) {
+      const int r = i / kDepth, k = i % kDepth;
+      xs[k][r] = first_row + r < p.rows && k0 + k < p.in ? p.x[first_row + r][k0 + k] : 0.0f;
+    }
+    for (int i = static_cast<int>(threadIdx.x); i < kDepth * kColumns; i += kThreads) {
+      const int k = i / kColumns, c = i % kColumns;
+      ws[k][c] = k0 + k < p.in && first_column + c < p.out ? p.w[(k0 + k) * p.out + first_column + c] : 0.0f;
+    }
+    __syncthreads();
+#pragma unroll 4
+    for (int k = 0; k < kDepth; ++k) {
+      float w[kColumnsOfThread];
+#pragma unroll
+      for (int c = 0; c < kColumnsOfThread; ++c) w[c] = ws[k][across * kColumnsOfThread + c];
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) {
+        const float x = xs[k][down * kRows + r];
+#pragma unroll
+        for (int c = 0; c < kColumnsOfThread; ++c) acc[r][c] = fmaf(x, w[c], acc[r][c]);
+      }
+    }
+    __syncthreads();
+  }
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    const int64_t row = first_row + down * kRows + r;
+#pragma unroll
+    for (int c = 0; c < kColumnsOfThread; ++c) {
+      const int64_t column = first_column + across * kColumnsOfThread + c;
+      if (row >= p.rows || column >= p.out) continue;
+      p.y[row][column] = activate(p.kind, acc[r][c] + (p.bias ? p.bias[column] : 0.0f));
+    }
+  }
+}
+
+template <int kRows>
+void run_tiles(cudaStream_t stream, const PackedProduct& p) {
+  const int64_t row_tiles = (p.rows + kThreadsDown * kRows - 1) / (kThreadsDown * kRows);
+  launch(stream, {row_tiles * p.column_tiles}, &packed_product_kernel<kRows>, p);
+}
+
+}  // namespace
+
+std::shared_ptr<const PackedMatrix> CudaBackend::pack(const TensorView& w, bool transposed) {
+  return std::make_shared<PackedWeight>(*this, w, transposed);
+}
+
+void CudaBackend::linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
+                                const TensorView& y) {
+  const auto& packed = static_cast<const PackedWeight&>(w);
+  const int64_t out = packed.out_features();
+  const PackedProduct p{rows_of<const float>(x),
+                        packed.data(),
+                        bias ? bias.as<float>() : nullptr,
+                        rows_of<float>(y),
+                        y.rows(),
+                        packed.in_features(),
+                        out,
+                        (out + kColumns - 1) / kColumns,
+                        kind};
+  if (p.rows <= 64) run_tiles<2>(stream(), p);
+  else run_tiles<8>(stream(), p);
+}
+
+}  // namespace heed::cuda

@@ -1,0 +1,60 @@
+// What the tests of a GPU's kernels share: the two backends, numbers on both, and their comparison.
+//
+// Without HEED_CUDA_LIBRARY the kernels run emulated (emulation/); with it, on the GPU, if there is one. What
+// operations call is covered by all their cases too (tests/ops/op_case.h with HEED_TEST_DEVICE=cuda); here stand the
+// kernels by themselves, with what no operation asks of them: windows, accumulation, batches of other sizes.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "heed/base/random.h"
+#include "heed/tensor/backends.h"
+#include "heed/tensor/tensor.h"
+
+namespace heed::testing {
+
+inline constexpr Device kGpu{DeviceType::kCuda, 0};
+
+class GpuBackend : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { ::setenv("HEED_CUDA_LIBRARY", HEED_EMULATED_CUDA, 0); }
+  void SetUp() override {
+    const CudaDevices found = cuda_devices();
+    if (found.devices.empty()) GTEST_SKIP() << "skipped: no GPU: " << found.why_none;
+  }
+  static Backend& gpu() { return backend(kGpu); }
+  static Backend& cpu() { return backend(); }
+};
+
+inline Tensor numbers(Shape shape, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(static_cast<size_t>(shape.numel()));
+  for (float& v : values) v = static_cast<float>(random.normal());
+  return Tensor::from(values, shape);
+}
+
+// The same numbers on both devices.
+struct Both {
+  Tensor cpu, gpu;
+  explicit Both(const Tensor& x) : cpu(x.clone()), gpu(x.to(kGpu)) {}
+  Both(Shape shape, uint64_t seed) : Both(numbers(shape, seed)) {}
+};
+
+inline void expect_close(const Tensor& gpu, const Tensor& cpu, double tolerance, const std::string& what) {
+  const auto a = gpu.to_vector<float>(), e = cpu.to_vector<float>();
+  ASSERT_EQ(a.size(), e.size()) << what;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(e[i]) && std::isnan(a[i])) continue;
+    if (e[i] == a[i]) continue;
+    const double error = std::abs(static_cast<double>(a[i]) - e[i]) / (1 + std::abs(static_cast<double>(e[i])));
+    ASSERT_LE(error, tolerance) << what << ": element " << i << " is " << a[i] << ", expected " << e[i];
+  }
+}
+inline void expect_close(const Both& both, double tolerance, const std::string& what) {
+  expect_close(both.gpu, both.cpu, tolerance, what);
+}
+
+}  // namespace heed::testing
