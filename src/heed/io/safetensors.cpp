@@ -163,7 +163,7 @@ std::string header_of(const std::vector<NamedView>& tensors, const std::map<std:
   }
   uint64_t begin = 0;
   for (const NamedView& tensor : tensors) {
-    const auto& [name, view, as] = tensor;
+    const auto& [name, view, as, memory] = tensor;
     check<FormatError>(name != "__metadata__", "a tensor cannot be named \"__metadata__\"");
     if (as && *as != view.dtype && !(is_real(*as) && is_real(view.dtype)))
       fail<DTypeError>("tensor {} of {} cannot be written as {}", in_quotes(name), name_of(view.dtype), name_of(*as));
