@@ -190,9 +190,7 @@ struct Stretch {
   DType from_dtype, to_dtype;
 };
 
-// Stretches end where the address is a multiple of this: a huge page that two threads touch first is cleared by both.
-constexpr int64_t kStretchBytes = 4 << 20;
-constexpr int64_t kBlock = 1 << 18;  // elements that are converted while they are in the cache: 1 MB of f32
+constexpr int64_t kStretch = 1 << 18;  // elements: 1 MB of f32, so that the block that is converted stays in the cache
 
 void append_stretches(const SafeTensors& file, const ModelFolder::Placed& placed, std::vector<Stretch>& list) {
   const TensorView from = file.place(placed.name);
@@ -204,26 +202,20 @@ void append_stretches(const SafeTensors& file, const ModelFolder::Placed& placed
                     file.path().string(), placed.name, from.shape.to_string(), to.shape.to_string());
   const int64_t rows = to.contiguous() ? 1 : to.rows(), row = to.contiguous() ? to.shape.numel() : to.cols();
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t begin = 0, count = 0; begin < row; begin += count) {
+    for (int64_t begin = 0; begin < row; begin += kStretch) {
       const auto source = static_cast<uint64_t>(r * row + begin) * size_of(from.dtype);
       const auto target = static_cast<size_t>(r * to.row_stride + begin) * size_of(to.dtype);
-      std::byte* at = static_cast<std::byte*>(to.data) + target;
-      const auto bytes = kStretchBytes - static_cast<int64_t>(reinterpret_cast<uintptr_t>(at) % kStretchBytes);
-      count = std::min(std::max<int64_t>(bytes / static_cast<int64_t>(size_of(to.dtype)), 1), row - begin);
-      list.push_back({&file, &placed.name, source, at, count, from.dtype, to.dtype});
+      list.push_back({&file, &placed.name, source, static_cast<std::byte*>(to.data) + target,
+                      std::min(kStretch, row - begin), from.dtype, to.dtype});
     }
 }
 
 void read_stretch(const Stretch& s, std::vector<std::byte>& block) {
-  const size_t from = size_of(s.from_dtype), to = size_of(s.to_dtype);
-  if (s.from_dtype == s.to_dtype) return s.file->read(*s.name, s.begin, {s.to, static_cast<size_t>(s.elements) * from});
-  for (int64_t begin = 0; begin < s.elements; begin += kBlock) {
-    const int64_t count = std::min(kBlock, s.elements - begin);
-    const auto first = static_cast<size_t>(begin);
-    block.resize(static_cast<size_t>(count) * from);
-    s.file->read(*s.name, s.begin + first * from, block);
-    backend().copy({block.data(), s.from_dtype, {count}, count}, {s.to + first * to, s.to_dtype, {count}, count});
-  }
+  const size_t bytes = static_cast<size_t>(s.elements) * size_of(s.from_dtype);
+  if (s.from_dtype == s.to_dtype) return s.file->read(*s.name, s.begin, {s.to, bytes});
+  block.resize(bytes);
+  s.file->read(*s.name, s.begin, block);
+  backend().copy({block.data(), s.from_dtype, {s.elements}, s.elements}, {s.to, s.to_dtype, {s.elements}, s.elements});
 }
 
 }  // namespace
