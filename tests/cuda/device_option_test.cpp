@@ -41,7 +41,7 @@ class DeviceOption : public ::testing::Test {
                                           "--d-model",      "32",
                                           "--ffn",          "32",
                                           "--heads",        "2",
-                                          "--vocab-size",   "80",
+                                          "--vocab-size",   "60",
                                           "--batch-tokens", "100",
                                           "--dropout",      "0.1",
                                           "--dtype",        "f32"};
@@ -103,7 +103,7 @@ TEST_F(DeviceOption, SaysWhatIsMissing) {
   EXPECT_THAT(run_emulated({"translate", "--model", "m", "--device", "cuda:3"}).error, HasSubstr("there is no GPU 3"));
   const auto limited = run_emulated({"train", "translation", "--source", folder_ / "train.en", "--target",
                                      folder_ / "train.de", "--output", folder_ / "limited", "--max-steps", "1",
-                                     "--vocab-size", "80", "--memory-limit", "1GB", "--device", "cuda"});
+                                     "--vocab-size", "60", "--memory-limit", "1GB", "--device", "cuda"});
   EXPECT_EQ(limited.exit_code, 2) << limited.error;
   EXPECT_THAT(limited.error, HasSubstr("--memory-limit measures the process and not a GPU"));
   EXPECT_THAT(run_emulated({"info", "--devices"}).output, HasSubstr("cuda:0"));

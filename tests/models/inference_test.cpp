@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(Folders, Inference, ::testing::ValuesIn(testing::own_mo
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Inference);
 
 TEST(LoadForInference, RoundsToBf16OnRequest) {
-  const auto folder = io::ModelFolder::open(testing::source_path("tests/golden/models/gpt2_unscaled_untied"));
+  const auto folder = io::ModelFolder::open(testing::source_path("tests/golden/models/gpt2_inverse_layer_idx"));
   const auto exact = load_model(folder, for_inference()), rounded = load_model(folder, for_inference(DType::kBF16));
   EXPECT_FALSE(has_bf16(*exact, 2));
   EXPECT_TRUE(has_bf16(*rounded, 2));
