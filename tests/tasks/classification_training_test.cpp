@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "heed/tasks/masked_lm_training.h"
 #include "tasks/training_fixture.h"
@@ -97,11 +99,32 @@ TEST_F(ClassificationTrainingTest, RareLabelsCountMoreByTheirWeights) {
   EXPECT_NE(weighted.identity(), plain.identity());
 }
 
+TEST_F(ClassificationTrainingTest, WordsAreHiddenAnewInEachEpoch) {
+  ClassificationTrainingOptions o = options(words("words.tsv"));
+  testing::expect_every_option_counts<ClassificationTraining, ClassificationTrainingOptions>(
+      o, {{"word-dropout", [](auto& changed) { changed.word_dropout = 0.5; }}});
+  o.word_dropout = 0.5;
+  ClassificationTraining task(o);
+  const int32_t mask = written_tokenizer(task)->mask_id();
+  const auto hidden = [&](uint64_t epoch) {
+    std::map<uint32_t, int64_t> by_example;
+    for (const tasks::StreamedBatch& streamed : testing::epoch_of(task, epoch)) {
+      const models::TextBatch& texts = testing::batch_in<EncoderBatch>(streamed).texts;
+      for (size_t row = 0; row < texts.examples.size(); ++row)
+        by_example[texts.examples[row]] = std::ranges::count(texts.ids.row(static_cast<int>(row)), mask);
+    }
+    return by_example;
+  };
+  EXPECT_NE(hidden(0), hidden(1));
+  EXPECT_EQ(hidden(0), hidden(0));
+}
+
 TEST_F(ClassificationTrainingTest, GoesOnBitForBit) {
   ClassificationTrainingOptions o = options(words("words.tsv"));
   o.valid_fraction = 0.2;
   o.start.structure.dropout = 0.1f;
   o.label_smoothing = 0.1f;
+  o.word_dropout = 0.2;
   expect_goes_on_bit_for_bit<ClassificationTraining>(o, course({}, 12), 5);
 }
 

@@ -42,6 +42,7 @@ int run_train_classification(Command& command) {
   o.section("Loss and batches");
   o.add("batch-size", batch_size, "Texts of a batch").range(1, 1 << 20).default_text("32");
   o.add("label-smoothing", task.label_smoothing, "Of the loss").range(0, 0.99);
+  o.add("word-dropout", task.word_dropout, "Share of the words that are hidden in each epoch").range(0, 0.9);
   o.add("class-weights", task.class_weights, "Rare labels count more, so that all count the same together");
   training.add_to(command);
   command.parse();

@@ -229,11 +229,6 @@ void write_data(OutputFile& out, const NamedView& tensor) {
 
 }  // namespace
 
-NamedView named_view(std::string name, const Tensor& tensor) {
-  const Tensor on_host = tensor.to({});
-  return {std::move(name), on_host.view(), {}, on_host};
-}
-
 WrittenFile write_safetensors(const fs::path& file, std::vector<NamedView> tensors,
                               const std::map<std::string, std::string>& metadata) {
   sort_for_file(tensors);

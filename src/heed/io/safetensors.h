@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "heed/tensor/tensor.h"
+#include "heed/core/tensor_view.h"
 
 namespace heed::io {
 
@@ -64,14 +64,11 @@ struct NamedView {
   std::string name;
   TensorView view;
   std::optional<DType> as = {};  // the type in the file, if another: f32, f16 and bf16 convert (to nearest even)
-  Tensor memory = {};            // what the view looks at, where nothing else keeps it
+  std::shared_ptr<const void> memory = {};  // what the view looks at, where nothing else keeps it
 
   DType file_dtype() const { return as.value_or(view.dtype); }
   uint64_t file_bytes() const { return static_cast<uint64_t>(view.shape.numel()) * size_of(file_dtype()); }
 };
-
-// A tensor to be written under this name, brought to the host if it lies elsewhere.
-NamedView named_view(std::string name, const Tensor& tensor);
 
 // What has been written.
 struct WrittenFile {

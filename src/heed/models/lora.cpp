@@ -267,7 +267,7 @@ std::vector<io::NamedView> Lora::merged() {
   for (const auto& [name, tensor] : model_.parameters().named()) {
     if (is_adapter(name)) continue;
     const auto at = matrices.find(tensor.body().get());
-    views.push_back(io::named_view(name, at == matrices.end() ? tensor : tensor.same_window(at->second.body())));
+    views.push_back(named_view(name, at == matrices.end() ? tensor : tensor.same_window(at->second.body())));
   }
   merged_.clear();
   for (const auto& [body, matrix] : matrices) merged_.push_back(matrix);
@@ -318,11 +318,11 @@ void Lora::write(const fs::path& folder, const std::string& base) const {
                                     {"use_rslora", false}});
   std::vector<io::NamedView> tensors;
   for (const Part& part : parts_) {
-    tensors.push_back(io::named_view(fmt::format("{}{}{}", kPrefix, part.name, kA), part.a));
-    tensors.push_back(io::named_view(fmt::format("{}{}{}", kPrefix, part.name, kB), part.b));
+    tensors.push_back(named_view(fmt::format("{}{}{}", kPrefix, part.name, kA), part.a));
+    tensors.push_back(named_view(fmt::format("{}{}{}", kPrefix, part.name, kB), part.b));
   }
   for (const auto& [name, tensor] : model_.parameters().named())
-    if (is_one_of(trained_, name)) tensors.push_back(io::named_view(fmt::format("{}{}", kPrefix, name), tensor));
+    if (is_one_of(trained_, name)) tensors.push_back(named_view(fmt::format("{}{}", kPrefix, name), tensor));
   io::write_safetensors(folder / kWeightsFile, tensors);
 }
 

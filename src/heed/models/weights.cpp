@@ -199,9 +199,14 @@ std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::Mod
   });
 }
 
+io::NamedView named_view(std::string name, const Tensor& tensor) {
+  const Tensor on_host = tensor.to({});
+  return {std::move(name), on_host.view(), {}, on_host.body()};
+}
+
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters) {
   std::vector<io::NamedView> views;
-  for (const auto& [name, tensor] : parameters.named()) views.push_back(io::named_view(name, tensor));
+  for (const auto& [name, tensor] : parameters.named()) views.push_back(named_view(name, tensor));
   return views;
 }
 

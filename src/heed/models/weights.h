@@ -61,6 +61,9 @@ void load_weights(nn::ParameterStore& parameters, const io::ModelFolder& folder,
 std::vector<std::string> load_body(nn::ParameterStore& parameters, const io::ModelFolder& folder,
                                    const WeightRules& rules);
 
+// A tensor to be written under this name, brought to the host if it lies elsewhere.
+io::NamedView named_view(std::string name, const Tensor& tensor);
+
 // All parameters under their names, to be written.
 std::vector<io::NamedView> named_views(const nn::ParameterStore& parameters);
 

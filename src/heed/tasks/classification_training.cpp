@@ -67,6 +67,7 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
     for (const auto* side : {&train.first, &train.second})
       for (const std::string& text : *side) piece(text);
   });
+  word_dropout_ = WordDropout(options_.word_dropout, tokenizer());
   uint64_t cut = 0, unused = 0;
   train_ = encode(train, cut);
   valid_ = encode(valid, unused);
@@ -119,9 +120,16 @@ models::Targets ClassificationTraining::targets_of(const ClassificationAnswers& 
   return wanted;
 }
 
-std::unique_ptr<EncoderBatch> ClassificationTraining::make_batch(uint64_t, std::span<const uint32_t> examples) const {
+std::unique_ptr<EncoderBatch> ClassificationTraining::make_batch(uint64_t epoch,
+                                                                 std::span<const uint32_t> examples) const {
   auto batch = std::make_unique<EncoderBatch>();
-  for (const uint32_t i : examples) append_text(train_.tokens[i], batch->texts);
+  for (const uint32_t i : examples) {
+    constexpr uint64_t kHidden = 0x68696465;  // no other use of the seed draws from it
+    const text::TokenizedText& tokens = train_.tokens[i];
+    batch->texts.ids.append(
+        word_dropout_.ids(tokens, 0, tokens.ids.size(), Random(options_.seed ^ kHidden, epoch << 32 | i)));
+    batch->texts.types.insert(batch->texts.types.end(), tokens.types.begin(), tokens.types.end());
+  }
   batch->texts.examples.assign(examples.begin(), examples.end());
   batch->wanted = targets_of(train_.answers, examples);
   batch->count = static_cast<int64_t>(examples.size());
@@ -148,6 +156,7 @@ Json ClassificationTraining::identity() const {
   Json json = EncoderTraining::identity();
   json["train"] = fmt::format("{} examples", train_.tokens.size());
   json["class-weights"] = options_.class_weights;
+  json["word-dropout"] = options_.word_dropout;
   return json;
 }
 

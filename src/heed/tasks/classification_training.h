@@ -3,6 +3,7 @@
 
 #include "heed/tasks/classification_examples.h"
 #include "heed/tasks/encoder_training.h"
+#include "heed/tasks/word_dropout.h"
 
 namespace heed::tasks {
 
@@ -13,6 +14,7 @@ struct ClassificationTrainingOptions : EncoderTrainingOptions {
   std::optional<models::Problem> problem;  // guessed from the labels if not given
   uint64_t max_examples = 0;               // of training; 0: all
   bool class_weights = false;              // rare labels count more: each label as much as any other in all
+  double word_dropout = 0;                 // share of the words that are hidden in each epoch
 };
 
 class ClassificationTraining final : public EncoderTraining {
@@ -39,6 +41,7 @@ class ClassificationTraining final : public EncoderTraining {
   const ClassificationTrainingOptions options_;
   Examples train_, valid_;
   std::vector<float> weights_;  // by class; empty: all 1
+  WordDropout word_dropout_;
 };
 
 }  // namespace heed::tasks

@@ -4,11 +4,6 @@
 
 namespace heed::tasks {
 
-void append_text(const text::TokenizedText& tokens, models::TextBatch& batch) {
-  batch.ids.append(tokens.ids);
-  batch.types.insert(batch.types.end(), tokens.types.begin(), tokens.types.end());
-}
-
 void EncoderTraining::start(models::NewModel wanted, const TextPieces& text) {
   started_ = start_model(options_.start, std::move(wanted), text);
   model_ = model_as<models::EncoderModel>(started_);

@@ -62,7 +62,4 @@ class EncoderTraining : public StartedTraining {
   std::shared_ptr<models::EncoderModel> model_;
 };
 
-// Puts a text at the end of a batch.
-void append_text(const text::TokenizedText& tokens, models::TextBatch& batch);
-
 }  // namespace heed::tasks

@@ -70,8 +70,7 @@ TaggingTraining::TaggingTraining(TaggingTrainingOptions options)
     for (const data::TaggedSentence& sentence : train_text_.sentences)
       piece(fmt::format("{}", fmt::join(sentence.words, " ")));
   });
-  check<UsageError>(options_.word_dropout == 0 || tokenizer().mask_id() >= 0,
-                    "--word-dropout hides words behind the tokenizer's mask, and this one has none");
+  word_dropout_ = WordDropout(options_.word_dropout, tokenizer());
   train_ = make_tagging_examples(train_text_, tokenizer(), model().labels(), options_.context);
   valid_ = make_tagging_examples(valid_text_, tokenizer(), model().labels(), options_.context);
   make_parts();
@@ -105,16 +104,13 @@ void TaggingTraining::append(uint64_t epoch, const Part& part, EncoderBatch& bat
                                       Random(options_.seed ^ kCuts, epoch << 32 | part.example, number));
   };
   const size_t begin = place(part.number), end = place(part.number + 1);
-  Random random(options_.seed ^ kHidden, epoch << 32 | part.example, part.number);
-  bool hidden = false;
+  const std::vector<int32_t> shown = word_dropout_.ids(
+      example.tokens, begin, end, Random(options_.seed ^ kHidden, epoch << 32 | part.example, part.number));
   std::vector<int32_t> ids;
   for (size_t i = 0; i < example.tokens.ids.size(); ++i) {
     const bool inside = i >= example.begin && i < example.end;
     if (inside && (i < begin || i >= end)) continue;
-    const int32_t word = example.tokens.words[i];
-    if (inside && (i == begin || word != example.tokens.words[i - 1]))
-      hidden = word >= 0 && random.uniform() < options_.word_dropout;
-    ids.push_back(inside && hidden ? tokenizer().mask_id() : example.tokens.ids[i]);
+    ids.push_back(inside ? shown[i - begin] : example.tokens.ids[i]);
     batch.texts.types.push_back(example.tokens.types[i]);
     batch.wanted.classes.push_back(example.classes[i]);
   }

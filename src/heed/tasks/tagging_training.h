@@ -10,6 +10,7 @@
 #include "heed/tasks/encoder_training.h"
 #include "heed/tasks/tagging.h"
 #include "heed/tasks/tagging_examples.h"
+#include "heed/tasks/word_dropout.h"
 
 namespace heed::tasks {
 
@@ -43,6 +44,7 @@ class TaggingTraining final : public EncoderTraining {
   data::TaggedText train_text_, valid_text_;
   std::vector<TaggingExample> train_, valid_;
   std::vector<Part> parts_;
+  WordDropout word_dropout_;
 };
 
 // What a tagger makes of examples.

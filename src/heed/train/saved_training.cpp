@@ -28,9 +28,9 @@ std::filesystem::path save_training(const std::filesystem::path& checkpoints, co
                                     const nn::ParameterStore& parameters, Stepper& stepper) {
   io::CheckpointWriter writer(checkpoints, state.step);
   writer.add(kModel, models::named_views(parameters));
-  writer.add(kOptimizer, {io::named_view("first_moment", stepper.adam().first_moment()),
-                          io::named_view("second_moment", stepper.adam().second_moment())});
-  if (stepper.ema().defined()) writer.add(kEma, {io::named_view("values", stepper.ema())});
+  writer.add(kOptimizer, {models::named_view("first_moment", stepper.adam().first_moment()),
+                          models::named_view("second_moment", stepper.adam().second_moment())});
+  if (stepper.ema().defined()) writer.add(kEma, {models::named_view("values", stepper.ema())});
   Json json = state.json();
   json["threads"] = thread_count();
   writer.set_state(std::move(json));

@@ -5,6 +5,7 @@
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/io/safetensors.h"
+#include "heed/models/weights.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::train {
@@ -30,7 +31,7 @@ void Snapshots::write(int64_t step, const Tensor& values) const {
   std::error_code error;
   fs::create_directories(folder_, error);
   check<IoError>(!error, "{}: cannot be made ({})", folder_.string(), error.message());
-  io::write_safetensors(file(step), {io::named_view(kTensor, values)});
+  io::write_safetensors(file(step), {models::named_view(kTensor, values)});
 }
 
 void Snapshots::prune(int64_t oldest) const {

@@ -1,0 +1,57 @@
+#include "heed/tasks/word_dropout.h"
+
+#include <gtest/gtest.h>
+
+#include "heed/base/error.h"
+#include "tasks/byte_tokenizer.h"
+
+namespace heed::tasks {
+namespace {
+
+struct MaskingTokenizer final : testing::ByteTokenizer {
+  int32_t mask_id() const override { return 99; }
+};
+
+// 2,000 words of one to three tokens between two special ones; the ids count.
+text::TokenizedText many_words() {
+  text::TokenizedText text;
+  const auto add = [&text](int32_t word) {
+    text.ids.push_back(1000 + static_cast<int32_t>(text.ids.size()));
+    text.words.push_back(word);
+  };
+  add(-1);
+  for (int32_t word = 0; word < 2000; ++word)
+    for (int32_t i = 0; i <= word % 3; ++i) add(word);
+  add(-1);
+  return text;
+}
+
+TEST(WordDropout, HidesWholeWordsOfThatShare) {
+  const text::TokenizedText text = many_words();
+  const std::vector<int32_t> ids = WordDropout(0.25, MaskingTokenizer()).ids(text, 0, text.ids.size(), Random(3));
+  ASSERT_EQ(ids.size(), text.ids.size());
+  int hidden = 0;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_TRUE(ids[i] == text.ids[i] || ids[i] == 99);
+    const bool begins = i == 0 || text.words[i] != text.words[i - 1];
+    if (!begins) EXPECT_EQ(ids[i] == 99, ids[i - 1] == 99) << "a word hidden in part";
+    hidden += begins && ids[i] == 99;
+  }
+  EXPECT_NEAR(hidden / 2000.0, 0.25, 0.03);
+  EXPECT_EQ(ids.front(), text.ids.front());
+  EXPECT_EQ(ids.back(), text.ids.back());
+}
+
+TEST(WordDropout, OfAPartOfAText) {
+  const text::TokenizedText text = many_words();
+  const std::vector<int32_t> ids = WordDropout(0, MaskingTokenizer()).ids(text, 5, 9, Random(3));
+  EXPECT_EQ(ids, std::vector<int32_t>(text.ids.begin() + 5, text.ids.begin() + 9));
+}
+
+TEST(WordDropout, NeedsAMask) {
+  EXPECT_NO_THROW(WordDropout(0, testing::ByteTokenizer()));
+  EXPECT_THROW(WordDropout(0.1, testing::ByteTokenizer()), UsageError);
+}
+
+}  // namespace
+}  // namespace heed::tasks
