@@ -7,7 +7,7 @@
 
 namespace heed::testing {
 
-class ByteTokenizer final : public text::Tokenizer {
+class ByteTokenizer : public text::Tokenizer {
  public:
   text::TokenizedText tokenize(std::string_view text, bool) const override {
     text::TokenizedText result;

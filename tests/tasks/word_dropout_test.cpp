@@ -34,7 +34,9 @@ TEST(WordDropout, HidesWholeWordsOfThatShare) {
   for (size_t i = 0; i < ids.size(); ++i) {
     EXPECT_TRUE(ids[i] == text.ids[i] || ids[i] == 99);
     const bool begins = i == 0 || text.words[i] != text.words[i - 1];
-    if (!begins) EXPECT_EQ(ids[i] == 99, ids[i - 1] == 99) << "a word hidden in part";
+    if (!begins) {
+      EXPECT_EQ(ids[i] == 99, ids[i - 1] == 99) << "a word hidden in part";
+    }
     hidden += begins && ids[i] == 99;
   }
   EXPECT_NEAR(hidden / 2000.0, 0.25, 0.03);
