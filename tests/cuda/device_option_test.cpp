@@ -106,6 +106,9 @@ TEST_F(DeviceOption, SaysWhatIsMissing) {
                                      "--vocab-size", "60", "--memory-limit", "1GB", "--device", "cuda"});
   EXPECT_EQ(limited.exit_code, 2) << limited.error;
   EXPECT_THAT(limited.error, HasSubstr("--memory-limit measures the process and not a GPU"));
+  const auto narrow = run_emulated({"translate", "--model", "m", "--dtype", "bf16", "--device", "cuda"});
+  EXPECT_EQ(narrow.exit_code, 2) << narrow.error;
+  EXPECT_THAT(narrow.error, HasSubstr("matrices in bf16 are for the CPU so far"));
   EXPECT_THAT(run_emulated({"info", "--devices"}).output, HasSubstr("cuda:0"));
   EXPECT_EQ(run_heed({"info"}).exit_code, 2);
 }
