@@ -28,8 +28,15 @@ text::TokenizedText many_words() {
 
 TEST(WordDropout, HidesWholeWordsOfThatShare) {
   const text::TokenizedText text = many_words();
-  const std::vector<int32_t> ids = WordDropout(0.25, MaskingTokenizer()).ids(text, 0, text.ids.size(), Random(3));
+  const std::vector<int32_t> ids = WordDropout(0.25, 3, MaskingTokenizer()).ids(text, 0, text.ids.size(), 0, 0);
   ASSERT_EQ(ids.size(), text.ids.size());
+  const auto drawn = [&](uint64_t epoch, uint32_t example, uint32_t part) {
+    return WordDropout(0.25, 3, MaskingTokenizer()).ids(text, 0, text.ids.size(), epoch, example, part);
+  };
+  EXPECT_EQ(drawn(0, 0, 0), ids);
+  EXPECT_NE(drawn(1, 0, 0), ids);
+  EXPECT_NE(drawn(0, 1, 0), ids);
+  EXPECT_NE(drawn(0, 0, 1), ids);
   int hidden = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
     EXPECT_TRUE(ids[i] == text.ids[i] || ids[i] == 99);
@@ -46,13 +53,13 @@ TEST(WordDropout, HidesWholeWordsOfThatShare) {
 
 TEST(WordDropout, OfAPartOfAText) {
   const text::TokenizedText text = many_words();
-  const std::vector<int32_t> ids = WordDropout(0, MaskingTokenizer()).ids(text, 5, 9, Random(3));
+  const std::vector<int32_t> ids = WordDropout(0, 3, MaskingTokenizer()).ids(text, 5, 9, 0, 0);
   EXPECT_EQ(ids, std::vector<int32_t>(text.ids.begin() + 5, text.ids.begin() + 9));
 }
 
 TEST(WordDropout, NeedsAMask) {
-  EXPECT_NO_THROW(WordDropout(0, testing::ByteTokenizer()));
-  EXPECT_THROW(WordDropout(0.1, testing::ByteTokenizer()), UsageError);
+  EXPECT_NO_THROW(WordDropout(0, 3, testing::ByteTokenizer()));
+  EXPECT_THROW(WordDropout(0.1, 3, testing::ByteTokenizer()), UsageError);
 }
 
 }  // namespace

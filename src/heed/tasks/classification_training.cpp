@@ -67,7 +67,7 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
     for (const auto* side : {&train.first, &train.second})
       for (const std::string& text : *side) piece(text);
   });
-  word_dropout_ = WordDropout(options_.word_dropout, tokenizer());
+  word_dropout_ = WordDropout(options_.word_dropout, options_.seed, tokenizer());
   uint64_t cut = 0, unused = 0;
   train_ = encode(train, cut);
   valid_ = encode(valid, unused);
@@ -124,10 +124,8 @@ std::unique_ptr<EncoderBatch> ClassificationTraining::make_batch(uint64_t epoch,
                                                                  std::span<const uint32_t> examples) const {
   auto batch = std::make_unique<EncoderBatch>();
   for (const uint32_t i : examples) {
-    constexpr uint64_t kHidden = 0x68696465;  // no other use of the seed draws from it
     const text::TokenizedText& tokens = train_.tokens[i];
-    batch->texts.ids.append(
-        word_dropout_.ids(tokens, 0, tokens.ids.size(), Random(options_.seed ^ kHidden, epoch << 32 | i)));
+    batch->texts.ids.append(word_dropout_.ids(tokens, 0, tokens.ids.size(), epoch, i));
     batch->texts.types.insert(batch->texts.types.end(), tokens.types.begin(), tokens.types.end());
   }
   batch->texts.examples.assign(examples.begin(), examples.end());

@@ -70,7 +70,7 @@ TaggingTraining::TaggingTraining(TaggingTrainingOptions options)
     for (const data::TaggedSentence& sentence : train_text_.sentences)
       piece(fmt::format("{}", fmt::join(sentence.words, " ")));
   });
-  word_dropout_ = WordDropout(options_.word_dropout, tokenizer());
+  word_dropout_ = WordDropout(options_.word_dropout, options_.seed, tokenizer());
   train_ = make_tagging_examples(train_text_, tokenizer(), model().labels(), options_.context);
   valid_ = make_tagging_examples(valid_text_, tokenizer(), model().labels(), options_.context);
   make_parts();
@@ -98,14 +98,13 @@ void TaggingTraining::make_parts() {
 void TaggingTraining::append(uint64_t epoch, const Part& part, EncoderBatch& batch) const {
   const TaggingExample& example = train_[part.example];
   const size_t around = example.tokens.ids.size() - (example.end - example.begin);
-  constexpr uint64_t kCuts = 0x63757473, kHidden = 0x68696465;  // no other use of the seed draws from them
+  constexpr uint64_t kCuts = 0x63757473;  // no other use of the seed draws from it
   const auto place = [&](uint32_t number) {
     return example.begin + part_begin(example, number, part.of, max_length() - around,
                                       Random(options_.seed ^ kCuts, epoch << 32 | part.example, number));
   };
   const size_t begin = place(part.number), end = place(part.number + 1);
-  const std::vector<int32_t> shown = word_dropout_.ids(
-      example.tokens, begin, end, Random(options_.seed ^ kHidden, epoch << 32 | part.example, part.number));
+  const std::vector<int32_t> shown = word_dropout_.ids(example.tokens, begin, end, epoch, part.example, part.number);
   std::vector<int32_t> ids;
   for (size_t i = 0; i < example.tokens.ids.size(); ++i) {
     const bool inside = i >= example.begin && i < example.end;
