@@ -20,6 +20,7 @@ std::vector<float> balancing_weights(const std::vector<int32_t>& classes, size_t
   for (const int32_t c : classes) counts[static_cast<size_t>(c)] += 1;
   const auto used = static_cast<double>(std::count_if(counts.begin(), counts.end(), [](double n) { return n > 0; }));
   std::vector<float> weights;
+  weights.reserve(counts.size());
   for (const double n : counts)
     weights.push_back(n > 0 ? static_cast<float>(static_cast<double>(classes.size()) / (used * n)) : 0);
   return weights;
