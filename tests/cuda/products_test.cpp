@@ -181,5 +181,13 @@ TEST_F(GpuBackend, PackedProductsMatchAndDoNotDependOnTheBatch) {
     }
 }
 
+TEST_F(GpuBackend, RowsOfAPackedWeightAreItsOwn) {
+  const Both w({70, 37}, 1), y({3, 37}, 2);
+  const Tensor ids = Tensor::from(std::vector<int32_t>{69, 0, 33}, {3});
+  cpu().packed_rows(*cpu().pack(w.cpu.view(), false), ids.view(), y.cpu.view());
+  gpu().packed_rows(*gpu().pack(w.gpu.view(), false), ids.to(kGpu).view(), y.gpu.view());
+  expect_close(y, 0, "rows");
+}
+
 }  // namespace
 }  // namespace heed

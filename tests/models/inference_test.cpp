@@ -137,5 +137,27 @@ TEST(LoadForInference, KeepsEachMatrixOnce) {
   }
 }
 
+// A table that is the output's weight, too: rows are read from the form that products read, and are the same.
+TEST(LoadForInference, KeepsALargeTiedTableOnce) {
+  NewModel wanted;
+  wanted.layers = 1;
+  wanted.d_model = 256;
+  wanted.vocab = 1 << 15;
+  wanted.positions = 64;
+  const testing::TemporaryFolder folder;
+  const auto made = make_model(new_config("gpt2", wanted), "test", 3);
+  const double in_f32 = 4.0 * static_cast<double>(made->parameters().count());
+  const auto expected = outputs(*made);
+  const auto expected_ids = generated(*made);
+  io::write_model_folder(folder / "model", content_of(*made, nullptr));
+  const auto before = static_cast<double>(backend().bytes_in_use());
+  const auto model = load_model(io::ModelFolder::open(folder / "model"), for_inference());
+  for (int i = 0; i < 2; ++i) {  // before the table was given up, and after
+    EXPECT_EQ(outputs(*model), expected) << i;
+    EXPECT_EQ(generated(*model), expected_ids) << i;
+    EXPECT_NEAR((static_cast<double>(backend().bytes_in_use()) - before) / in_f32, 1.0, 0.05) << i;
+  }
+}
+
 }  // namespace
 }  // namespace heed::models

@@ -66,6 +66,31 @@ TEST(Embedding, Bf16IsItsWidenedTable) {
   }
 }
 
+// A table that products read, too: once it is given up, its rows are those of the packed form.
+TEST(Embedding, RowsOfAPackedWeight) {
+  const Ragged b = batch();
+  const Tensor ids = Tensor::from(b.ids, {b.tokens()}), positions = testing::random_tensor({4, 37}, 2);
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const int64_t rows : {5, 32, 70}) {
+      const Tensor table = Tensor::empty({rows, 37}, dtype);
+      backend().copy(testing::random_tensor({rows, 37}, 1).view(), table.view());
+      const ops::Weight weight{Tensor::on_storage(table.body()->storage, 0, table.shape(), dtype)};
+      weight.give_up_when_packed();
+      const auto look_up = [&](const auto& from) {
+        return ops::embedding(ids, from, 3, ops::token_rows(b), positions, {}).to_vector<float>();
+      };
+      EXPECT_EQ(look_up(weight), look_up(table));
+      weight.packed();
+      EXPECT_EQ(weight.master().body()->storage, nullptr);
+      EXPECT_EQ(look_up(weight), look_up(table)) << rows << " rows of " << name_of(dtype);
+      Ragged beyond;
+      beyond.append(std::vector<int32_t>{static_cast<int32_t>(rows)});
+      EXPECT_THROW(ops::embedding(Tensor::from(beyond.ids, {1}), weight, 1, ops::token_rows(beyond), {}, {}),
+                   ShapeError);
+    }
+  }
+}
+
 TEST(Embedding, DropoutAndPadding) {
   const Ragged b = batch();
   const auto rows = ops::token_rows(b, {4, 8, 15, 16});

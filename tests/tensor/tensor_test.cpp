@@ -75,6 +75,21 @@ TEST(Allocator, ReusesItsBlocks) {
   EXPECT_THROW(backend().allocate(size_t{1} << 60), MemoryError);
 }
 
+// A block that is free serves requests down to half its size, and is again what it was when it comes back.
+TEST(Allocator, LargerBlocksServeSmallerRequests) {
+  constexpr int64_t kCount = 1 << 20;
+  backend().release_unused();
+  const auto address = [](int64_t count) { return Tensor::empty({count}).view().data; };
+  const void* block = address(kCount);
+  EXPECT_EQ(address(kCount - kCount / 8), block);
+  EXPECT_EQ(address(kCount / 2), block);
+  EXPECT_NE(address(kCount / 2 - kCount / 8), block);
+  EXPECT_EQ(address(kCount), block);
+  const size_t before = backend().bytes_in_use();
+  const Tensor small = Tensor::empty({kCount - kCount / 8});
+  EXPECT_EQ(backend().bytes_in_use() - before, sizeof(float) * static_cast<size_t>(kCount - kCount / 8));
+}
+
 TEST(Allocator, ServesManyThreads) {
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t)

@@ -100,6 +100,8 @@ class Backend {
   // order, whatever the batch. bias may be empty.
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                              const TensorView& y) = 0;
+  // y[r] = the weight's row ids[r]: what it multiplies to give output ids[r]. ids i32 [rows]; y f32 [rows, in].
+  virtual void packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) = 0;
 
   // --- matrix products of training ------------------------------------------------------------------------------
   // Their factors are rounded to `dtype`: f32, which is no rounding, or bf16 (to nearest even; what is denormal there

@@ -27,6 +27,7 @@ class CpuBackend final : public Backend {
   std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) override;
   void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                      const TensorView& y) override;
+  void packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) override;
 
   std::string_view bf16_instructions() const override;
   std::shared_ptr<const PackedMatrix> pack_factor(const TensorView& b, bool transpose, DType dtype,

@@ -195,6 +195,19 @@ void fill_panels(const TensorView& w, bool transposed, const PanelMatrix& packed
   });
 }
 
+template <class T>
+void copy_rows(const PanelMatrix& w, const TensorView& ids, const TensorView& y) {
+  const int64_t width = w.width();
+  parallel_for(y.rows(), 1 + (1 << 12) / (y.cols() + 1), [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t id = ids.as<int32_t>()[r];
+      const T* from = w.panel<T>(id / width) + w.place(id % width);
+      auto* to = y.row<float>(r);
+      for (int64_t k = 0; k < y.cols(); ++k) to[k] = static_cast<float>(from[k * width]);
+    }
+  });
+}
+
 }  // namespace
 
 std::shared_ptr<const PackedMatrix> CpuBackend::pack(const TensorView& w, bool transposed) {
@@ -209,6 +222,12 @@ void CpuBackend::linear_packed(const TensorView& x, const PackedMatrix& w, const
                                const TensorView& y) {
   if (y.rows() == 0) return;
   HWY_DYNAMIC_DISPATCH(linear_packed)(x, static_cast<const PanelMatrix&>(w), bias, kind, y);
+}
+
+void CpuBackend::packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) {
+  const auto& panels = static_cast<const PanelMatrix&>(w);
+  if (panels.dtype() == DType::kBF16) copy_rows<BFloat16>(panels, ids, y);
+  else copy_rows<float>(panels, ids, y);
 }
 
 }  // namespace heed::cpu

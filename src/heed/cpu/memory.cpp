@@ -1,15 +1,18 @@
 // The caching allocator, copies between element types, and fills.
 //
 // Blocks are kept in size classes (eight per power of two, so at most 12.5 % is wasted) and returned to the system only
-// by release_unused(): fresh pages cost 15 times what reused ones do. Large blocks ask for huge pages.
+// by release_unused(): fresh pages cost 15 times what reused ones do. Large blocks ask for huge pages. A request whose
+// class has no free block takes one of the next larger classes, so that batches of ever new sizes share their blocks.
 #include <malloc.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "heed/base/threads.h"
@@ -20,7 +23,8 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr int kClasses = 8 * 64;
+constexpr size_t kClasses = 8 * 64;
+constexpr size_t kClassesAbove = 8;  // that may serve a request: blocks of at most twice its size
 
 class CachingAllocator {
  public:
@@ -29,9 +33,11 @@ class CachingAllocator {
     {
       const std::lock_guard lock(mutex_);
       in_use_ += size;
-      auto& free = free_[index];
-      if (!free.empty()) {
+      for (size_t i = index; i < std::min(index + kClassesAbove + 1, kClasses); ++i) {
+        auto& free = free_[i];
+        if (free.empty()) continue;
         void* data = free.back();
+        if (i != index) larger_.emplace(data, i);
         free.pop_back();
         return data;
       }
@@ -43,7 +49,9 @@ class CachingAllocator {
     const auto [index, size] = size_class(bytes);
     const std::lock_guard lock(mutex_);
     in_use_ -= size;
-    free_[index].push_back(data);
+    const auto larger = larger_.find(data);
+    free_[larger == larger_.end() ? index : larger->second].push_back(data);
+    if (larger != larger_.end()) larger_.erase(larger);
   }
 
   void release_unused() {
@@ -84,6 +92,7 @@ class CachingAllocator {
 
   mutable std::mutex mutex_;
   std::array<std::vector<void*>, kClasses> free_;
+  std::unordered_map<void*, size_t> larger_;  // blocks in use for less than their class, which it is
   size_t in_use_ = 0;
 };
 

@@ -88,6 +88,15 @@ __global__ void __launch_bounds__(kThreads) packed_product_kernel(PackedProduct 
   }
 }
 
+// y[r] = row ids[r] of the weight.
+struct PackedRow {
+  const int32_t* ids;
+  const float* w;  // [in][out]
+  int64_t out;
+  Rows<float> y;
+  __device__ void operator()(int64_t r, int64_t k) const { y[r][k] = w[k * out + ids[r]]; }
+};
+
 template <int kRows>
 void run_tiles(cudaStream_t stream, const PackedProduct& p) {
   const int64_t row_tiles = (p.rows + kThreadsDown * kRows - 1) / (kThreadsDown * kRows);
@@ -115,6 +124,12 @@ void CudaBackend::linear_packed(const TensorView& x, const PackedMatrix& w, cons
                         kind};
   if (p.rows <= 64) run_tiles<2>(stream(), p);
   else run_tiles<8>(stream(), p);
+}
+
+void CudaBackend::packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) {
+  const auto& packed = static_cast<const PackedWeight&>(w);
+  for_each_element(stream(), y.rows(), y.cols(),
+                   PackedRow{ids.as<int32_t>(), packed.data(), packed.out_features(), rows_of<float>(y)});
 }
 
 }  // namespace heed::cuda

@@ -50,7 +50,7 @@ class BothStacks final : public TextBody {
     keep_shared(b.store, prefix, c);
   }
 
-  const Tensor& words() const override { return stacks_.target_words(); }
+  const ops::Weight& words() const override { return stacks_.target_words(); }
   int max_length() const override { return static_cast<int>(stacks_.structure().max_positions); }
   Tensor operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const override {
     const Tensor encoded = stacks_.encode(batch.ids, rows, batch.visible, pass);

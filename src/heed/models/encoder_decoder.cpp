@@ -31,10 +31,10 @@ Tensor make_positions(nn::Builder& b, const std::string& name, const EncoderDeco
   return table.slice_rows(c.position_offset, c.max_positions);
 }
 
-Tensor make_table(nn::Builder& b, const std::string& name, int64_t vocab, const EncoderDecoderConfig& c) {
+ops::Weight make_table(nn::Builder& b, const std::string& name, int64_t vocab, const EncoderDecoderConfig& c) {
   Tensor table = b.store.create({name + ".weight"}, {vocab, c.d_model});
   nn::normal(table, c.init_std > 0 ? c.init_std : 1 / std::sqrt(static_cast<double>(c.d_model)), b);
-  return table;
+  return ops::Weight(table);
 }
 
 nn::AttentionNames projections(const std::string& name) {
@@ -102,7 +102,7 @@ void EncoderDecoderStacks::make_embeddings(nn::Builder& b, const std::string& pr
     target_.table = make_table(b, prefix + "decoder.embed_tokens", c.decoder_vocab_size, c);
   }
   if (c.init_std > 0)
-    for (const Embedding& e : {source_, target_}) nn::constant(e.table.slice_rows(c.pad_id, 1), 0, b);
+    for (const Embedding& e : {source_, target_}) nn::constant(e.table.master().slice_rows(c.pad_id, 1), 0, b);
   source_.positions = make_positions(b, prefix + "encoder.", c);
   target_.positions = make_positions(b, prefix + "decoder.", c);
   source_.site = b.take_sites(1);
@@ -203,8 +203,8 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderConfig& c, std::optional<uint
     : Seq2SeqModel(std::move(config)) {
   nn::Builder b(store_, seed);
   stacks_.emplace(b, kPrefix, c);
-  output_ = ops::Weight(c.tie_output ? stacks_->target_words() : make_table(b, "lm_head", c.decoder_vocab_size, c));
-  if (!c.tie_output) store_.add_output(output_);
+  output_ = c.tie_output ? stacks_->target_words() : make_table(b, "lm_head", c.decoder_vocab_size, c);
+  store_.add_output(output_, c.tie_output);
   output_bias_ = store_.create_constant("final_logits_bias", {1, c.decoder_vocab_size});
   store_.flatten();
 }

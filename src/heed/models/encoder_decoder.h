@@ -66,7 +66,7 @@ class EncoderDecoderStacks {
   EncoderDecoderStacks(nn::Builder& b, const std::string& prefix, const EncoderDecoderConfig& c);
 
   const EncoderDecoderConfig& structure() const { return structure_; }
-  const Tensor& target_words() const { return target_.table; }  // [decoder vocab, model]
+  const ops::Weight& target_words() const { return target_.table; }  // [decoder vocab, model]
 
   // The encoder: [source tokens, model]. `visible`: of each row, as in TextBatch.
   Tensor encode(const Ragged& source, const ops::TokenRowsPtr& rows, const std::vector<int32_t>& visible,
@@ -81,9 +81,9 @@ class EncoderDecoderStacks {
 
  private:
   struct Embedding {
-    Tensor table;      // [vocab, model]
-    Tensor positions;  // [max_positions, model]
-    nn::Norm norm;     // where there is one
+    ops::Weight table;  // [vocab, model]
+    Tensor positions;   // [max_positions, model]
+    nn::Norm norm;      // where there is one
     uint32_t site = 0;
   };
 

@@ -44,7 +44,7 @@ EncoderWithHead::EncoderWithHead(const MakeBody& body, HeadConfig head, WeightRu
 }
 
 void EncoderWithHead::make_head(nn::Builder& b) {
-  const int64_t vocab = body_->words().dim(0), model = body_->words().dim(1);
+  const int64_t vocab = body_->words().out_features(), model = body_->words().in_features();
   before_site_ = b.take_sites(1);
   after_site_ = b.take_sites(1);
   if (!head_.dense.empty()) dense_ = nn::Linear(b, {head_.dense}, model, model);
@@ -55,7 +55,8 @@ void EncoderWithHead::make_head(nn::Builder& b) {
     output_ = nn::Linear(b, {head_.output}, model, size);
     return;
   }
-  output_.weight = ops::Weight(body_->words());
+  output_.weight = body_->words();
+  store_.add_output(output_.weight, true);
   output_.bias = b.store.create({head_.bias.empty() ? head_.output + ".bias" : head_.bias}, {size});
   nn::constant(output_.bias, 0, b);
 }

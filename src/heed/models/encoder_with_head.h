@@ -41,7 +41,7 @@ class EncoderWithHead : public EncoderModel {
   Problem problem() const override { return head_.classes.problem; }
   const std::vector<std::string>& labels() const override { return head_.classes.labels; }
   int max_length() const override { return body_->max_length(); }
-  int vocab_size() const override { return static_cast<int>(body_->words().dim(0)); }
+  int vocab_size() const override { return static_cast<int>(body_->words().out_features()); }
 
   Tensor hidden(const TextBatch& batch, const nn::Pass& pass) const override;
   Tensor pooled(const Tensor& hidden, const TextBatch& batch) const override;

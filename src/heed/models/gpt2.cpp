@@ -65,20 +65,19 @@ Gpt2Model::Gpt2Model(const Gpt2Config& c, Json config, std::optional<uint64_t> s
     : DecoderOnly(std::move(config)), structure_(c) {
   nn::Builder b(store_, seed);
   b.deviation = c.initializer_range;
-  embedding_ = store_.create({"transformer.wte.weight"}, {c.vocab_size, c.d_model});
+  embedding_ = ops::Weight(store_.create({"transformer.wte.weight"}, {c.vocab_size, c.d_model}));
   positions_ = store_.create({"transformer.wpe.weight"}, {c.max_positions, c.d_model});
-  nn::normal(embedding_, c.initializer_range, b);
+  nn::normal(embedding_.master(), c.initializer_range, b);
   nn::normal(positions_, c.initializer_range, b);
   embedding_site_ = b.take_sites(1);
   for (int i = 0; i < c.num_layers; ++i) blocks_.emplace_back(b, i, c);
   norm_ = nn::Norm(b, "transformer.ln_f", c.d_model, c.norm_epsilon);
-  Tensor output = embedding_;
+  output_ = embedding_;
   if (!c.tie_output) {
-    output = store_.create({"lm_head.weight"}, {c.vocab_size, c.d_model});
-    nn::normal(output, c.initializer_range, b);
+    output_ = ops::Weight(store_.create({"lm_head.weight"}, {c.vocab_size, c.d_model}));
+    nn::normal(output_.master(), c.initializer_range, b);
   }
-  output_ = ops::Weight(output);
-  if (!c.tie_output) store_.add_output(output_);
+  store_.add_output(output_, c.tie_output);
   max_length_ = c.max_positions;
   store_.flatten();
   if (!seed) return;

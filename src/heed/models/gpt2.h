@@ -48,7 +48,8 @@ class Gpt2Model final : public DecoderOnly {
 
  private:
   Gpt2Config structure_;
-  Tensor embedding_, positions_;  // [vocab, model], [max_positions, model]
+  ops::Weight embedding_;  // [vocab, model]
+  Tensor positions_;       // [max_positions, model]
   uint32_t embedding_site_ = 0;
   std::vector<Gpt2Block> blocks_;
 };

@@ -70,17 +70,16 @@ LlamaModel::LlamaModel(const LlamaConfig& c, Json config, std::optional<uint64_t
     : DecoderOnly(std::move(config)), structure_(c) {
   nn::Builder b(store_, seed);
   b.deviation = c.initializer_range;
-  embedding_ = store_.create({"model.embed_tokens.weight"}, {c.vocab_size, c.d_model});
-  nn::normal(embedding_, c.initializer_range, b);
+  embedding_ = ops::Weight(store_.create({"model.embed_tokens.weight"}, {c.vocab_size, c.d_model}));
+  nn::normal(embedding_.master(), c.initializer_range, b);
   for (int i = 0; i < c.num_layers; ++i) blocks_.emplace_back(b, fmt::format("model.layers.{}.", i), c);
   norm_ = nn::Norm(b, "model.norm", c.d_model, c.norm_epsilon, NormKind::kRms);
-  Tensor output = embedding_;
+  output_ = embedding_;
   if (!c.tie_output) {
-    output = store_.create({"lm_head.weight"}, {c.vocab_size, c.d_model});
-    nn::normal(output, c.initializer_range, b);
+    output_ = ops::Weight(store_.create({"lm_head.weight"}, {c.vocab_size, c.d_model}));
+    nn::normal(output_.master(), c.initializer_range, b);
   }
-  output_ = ops::Weight(output);
-  if (!c.tie_output) store_.add_output(output_);
+  store_.add_output(output_, c.tie_output);
   rotary_.emplace(c.rotary);
   store_.keep(rotary_->table());
   max_length_ = rotary_->max_length();

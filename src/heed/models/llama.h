@@ -49,7 +49,7 @@ class LlamaModel final : public DecoderOnly {
 
  private:
   LlamaConfig structure_;
-  Tensor embedding_;  // [vocab, model]
+  ops::Weight embedding_;  // [vocab, model]
   std::vector<LlamaBlock> blocks_;
 };
 

@@ -103,9 +103,9 @@ T5DecoderBlock::T5DecoderBlock(nn::Builder& b, const std::string& name, const T5
 T5Model::T5Model(const T5Config& c, Json config, std::optional<uint64_t> seed)
     : Seq2SeqModel(std::move(config)), structure_(c) {
   nn::Builder b(store_, seed);
-  shared_ = store_.create({kShared}, {c.vocab_size, c.d_model});
-  output_ = ops::Weight(c.tie_output ? shared_ : store_.create({kHead}, {c.vocab_size, c.d_model}));
-  if (!c.tie_output) store_.add_output(output_);
+  shared_ = ops::Weight(store_.create({kShared}, {c.vocab_size, c.d_model}));
+  output_ = c.tie_output ? shared_ : ops::Weight(store_.create({kHead}, {c.vocab_size, c.d_model}));
+  store_.add_output(output_, c.tie_output);
   const auto make_stack = [&](const std::string& name, bool bidirectional) {
     return Stack{nn::RelativePositions(b, name + "block.0.layer.0.SelfAttention.relative_attention_bias",
                                        {c.heads, c.buckets, c.max_distance, bidirectional}),

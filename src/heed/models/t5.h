@@ -91,7 +91,7 @@ class T5Model final : public Seq2SeqModel {
 
   T5Config structure_;
   nn::ParameterStore store_;
-  Tensor shared_;  // [vocab, model]
+  ops::Weight shared_;  // [vocab, model]
   Stack encoder_, decoder_;
   std::vector<T5EncoderBlock> encoder_blocks_;
   std::vector<T5DecoderBlock> decoder_blocks_;

@@ -17,7 +17,7 @@ void check_batch(const TextBody& body, const TextBatch& batch) {
     check<ShapeError>(batch.visible.empty() || (batch.visible[i] > 0 && batch.visible[i] <= length),
                       "{} tokens visible in a row of {}", batch.visible.empty() ? 0 : batch.visible[i], length);
   }
-  const int64_t vocab = body.words().dim(0);
+  const int64_t vocab = body.words().out_features();
   for (const int32_t id : batch.ids.ids)
     check<DataError>(id >= 0 && id < vocab, "token id {}; the model has {} tokens", id, vocab);
 }

@@ -11,8 +11,8 @@ namespace heed::models {
 class TextBody {
  public:
   virtual ~TextBody() = default;
-  virtual const Tensor& words() const = 0;  // the embeddings: [vocab, model]
-  virtual int max_length() const = 0;       // tokens that a row may have
+  virtual const ops::Weight& words() const = 0;  // the embeddings: [vocab, model]
+  virtual int max_length() const = 0;            // tokens that a row may have
   // [tokens, model], of a batch that passed check_batch().
   virtual Tensor operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const = 0;
   // Which token of each row stands for the whole, among all tokens of the batch: [rows].

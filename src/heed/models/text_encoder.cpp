@@ -46,7 +46,7 @@ TextEncoder::TextEncoder(nn::Builder& b, const std::string& prefix, const TextEn
                          const TextEncoderConfig& c)
     : config_(c) {
   b.deviation = c.deviation;
-  words_ = make_table(b, prefix + names.words, c.vocab, c, c.padding);
+  words_ = ops::Weight(make_table(b, prefix + names.words, c.vocab, c, c.padding));
   positions_ = make_table(b, prefix + names.positions, c.positions, c, c.scheme.padding);
   if (c.sinusoidal && b.random)
     backend(positions_.device()).copy(nn::sinusoids_interleaved(c.positions, c.model).view(), positions_.view());
@@ -62,7 +62,7 @@ std::vector<int32_t> TextEncoder::whole(const TextBatch& batch) const {
 
 // norm(word + position + type), then dropout.
 Tensor TextEncoder::embed(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
-  const auto look_up = [&](const std::vector<int32_t>& ids, const Tensor& table, std::optional<int32_t> untrained) {
+  const auto look_up = [&](const std::vector<int32_t>& ids, const auto& table, std::optional<int32_t> untrained) {
     return ops::embedding(ids_tensor(ids), table, 1, rows, {}, {}, untrained.value_or(-1));  // [tokens, model]
   };
   Tensor x = look_up(batch.ids.ids, words_, config_.padding);

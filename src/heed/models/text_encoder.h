@@ -62,7 +62,7 @@ class TextEncoder final : public TextBody {
  public:
   TextEncoder(nn::Builder& b, const std::string& prefix, const TextEncoderNames& names, const TextEncoderConfig& c);
 
-  const Tensor& words() const override { return words_; }
+  const ops::Weight& words() const override { return words_; }
   int max_length() const override { return static_cast<int>(config_.positions) - config_.scheme.first; }
   // Throws DataError if the batch has token types that the model has not.
   Tensor operator()(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const override;
@@ -73,7 +73,8 @@ class TextEncoder final : public TextBody {
   Tensor embed(const TextBatch& batch, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
 
   TextEncoderConfig config_;
-  Tensor words_, positions_, types_;  // [vocab, model], [positions, model], [types, model]
+  ops::Weight words_;         // [vocab, model]
+  Tensor positions_, types_;  // [positions, model], [types, model]
   nn::Norm norm_;
   uint32_t site_ = 0;
   std::vector<TextEncoderLayer> layers_;

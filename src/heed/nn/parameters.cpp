@@ -9,7 +9,8 @@
 namespace heed::nn {
 namespace {
 
-constexpr int64_t kAlignment = 16;  // floats: each leaf begins at a whole cache line
+constexpr int64_t kAlignment = 16;       // floats: each leaf begins at a whole cache line
+constexpr int64_t kLargeTable = 8 << 20;  // numbers: the rows of smaller tables are read faster as they were loaded
 
 int64_t padded(int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -95,7 +96,8 @@ void ParameterStore::lay_out_for_inference(const std::function<DType(const std::
     if (!is_matrix(leaf)) offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
   }
   for (const LinearMap& map : linear_maps_) map.weight.give_up_when_packed();
-  for (const ops::Weight& output : outputs_) output.give_up_when_packed();
+  for (const Output& output : outputs_)
+    if (!output.tied || output.weight.master().numel() >= kLargeTable) output.weight.give_up_when_packed();
   for_inference_ = true;
 }
 

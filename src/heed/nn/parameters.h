@@ -46,8 +46,8 @@ class ParameterStore {
   void add_linear_maps(const std::vector<std::string>& names, const ops::Weight& weight,
                        const std::vector<int64_t>& rows);
   const std::vector<LinearMap>& linear_maps() const { return linear_maps_; }
-  // Notes that only products read the master of a weight that is no linear map, as add_linear_maps() does.
-  void add_output(const ops::Weight& weight) { outputs_.push_back(weight); }
+  // Notes the weight of an output over the vocabulary, and whether it is the table of embeddings, too.
+  void add_output(const ops::Weight& weight, bool tied) { outputs_.push_back({weight, tied}); }
 
   // Says that all leaves will be loaded: flatten() then leaves their memory untouched, so that it costs nothing until
   // values are put there. Constants are zero as ever.
@@ -62,8 +62,8 @@ class ParameterStore {
   void reopen();
   // Lays the leaves out for inference, after flatten(): matrices each in memory of their own, of the type (f32 or bf16)
   // that dtype_of gives for their names (f32 where it gives several), the rest in f32. Their values are lost: this is
-  // for who loads them. No gradient can be taken any more, nor values() be asked for; what only products read is given
-  // up when it is packed.
+  // for who loads them. No gradient can be taken any more, nor values() be asked for; linear maps
+  // and outputs are given up when they are packed (tied ones if they are large: look-ups then take longer).
   void lay_out_for_inference(const std::function<DType(const std::string& name)>& dtype_of);
 
   // Every name with its part of a leaf, in order of creation; constants included.
@@ -99,7 +99,11 @@ class ParameterStore {
   std::vector<NamedTensor> named_;
   std::vector<Tensor> leaves_, kept_;
   std::vector<LinearMap> linear_maps_;
-  std::vector<ops::Weight> outputs_;
+  struct Output {
+    ops::Weight weight;
+    bool tied;
+  };
+  std::vector<Output> outputs_;
   bool for_inference_ = false;
   bool uninitialised_ = false;
   bool gradient_gaps_zeroed_ = false;

@@ -1,6 +1,7 @@
 // Token embedding with scale, positions and dropout (Vaswani et al. 2017, sections 3.4, 3.5 and 5.4), and packed
 // batches.
 #include <mutex>
+#include <numeric>
 
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
@@ -10,6 +11,15 @@ namespace {
 
 Tensor position_ids(const TokenRows& rows, Device device) {
   return device.is_host() ? Tensor::from(rows.position, {rows.tokens()}) : rows.on(device).position;
+}
+
+void check_ids(const Tensor& ids, const TokenRowsPtr& rows, int64_t table_rows) {
+  check<ShapeError>(rows->tokens() == ids.numel(), "embedding: {} ids for {} rows", ids.numel(), rows->tokens());
+  for (int64_t i = 0; i < ids.numel(); ++i) {
+    const int32_t id = ids.data<int32_t>()[i];
+    check<ShapeError>(id >= 0 && id < table_rows, "embedding: id {} at token {}; the table has {} rows", id, i,
+                      table_rows);
+  }
 }
 
 }  // namespace
@@ -65,13 +75,7 @@ DropoutSite dropout_site(float rate, uint64_t key, uint32_t site, const TokenRow
 
 Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const TokenRowsPtr& rows,
                  const Tensor& positions, const DropoutSite& site, int32_t padding) {
-  const int64_t tokens = host_ids.numel();
-  check<ShapeError>(rows->tokens() == tokens, "embedding: {} ids for {} rows", tokens, rows->tokens());
-  for (int64_t i = 0; i < tokens; ++i) {
-    const int32_t id = host_ids.data<int32_t>()[i];
-    check<ShapeError>(id >= 0 && id < table.dim(0), "embedding: id {} at token {}; the table has {} rows", id, i,
-                      table.dim(0));
-  }
+  check_ids(host_ids, rows, table.dim(0));
   Tensor places;
   if (positions.defined()) {
     places = position_ids(*rows, table.device());
@@ -83,7 +87,7 @@ Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const
   }
   const Device device = table.device();
   const Tensor ids = host_ids.to(device);
-  Tensor y = Tensor::empty({tokens, table.dim(1)}, DType::kF32, device);
+  Tensor y = Tensor::empty({ids.numel(), table.dim(1)}, DType::kF32, device);
   backend(device).embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.on(device),
                             y.view());
   // dtable[id] += scale dropout'(dy);  dpositions[place] += dropout'(dy)
@@ -99,6 +103,19 @@ Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const
     if (positions.defined()) scatter(places, positions, 1, -1);
   });
   return y;
+}
+
+Tensor embedding(const Tensor& ids, const Weight& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
+                 const DropoutSite& site, int32_t padding) {
+  const Weight::Rows from = table.rows();
+  if (!from.packed) return embedding(ids, from.master, scale, rows, positions, site, padding);
+  check_ids(ids, rows, table.out_features());
+  const Device device = table.master().device();
+  const Tensor looked_up = Tensor::empty({ids.numel(), table.in_features()}, DType::kF32, device);
+  backend(device).packed_rows(*from.packed, ids.to(device).view(), looked_up.view());
+  std::vector<int32_t> in_order(static_cast<size_t>(ids.numel()));
+  std::iota(in_order.begin(), in_order.end(), 0);
+  return embedding(Tensor::from(in_order, ids.shape()), looked_up, scale, rows, positions, site);
 }
 
 }  // namespace heed::ops

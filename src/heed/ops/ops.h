@@ -57,6 +57,9 @@ Tensor rope(const Tensor& x, const Rotation& rotation);
 // [longest, model] or undefined. Rows with id `padding` give the table no gradient.
 Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
                  const DropoutSite& dropout, int32_t padding = -1);
+// The same with a table that may serve as the output's weight, too, and be there only as products read it.
+Tensor embedding(const Tensor& ids, const Weight& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
+                 const DropoutSite& dropout, int32_t padding = -1);
 
 // The loss of predicting `targets` (i32 [tokens], -100: none) from x [tokens, model] through w [vocab, model] and bias
 // (undefined: none), with label smoothing (Szegedy et al. 2016). The logits exist only a chunk at a time.

@@ -17,6 +17,14 @@ std::shared_ptr<const PackedMatrix> Weight::packed() const {
   return derived_->packed;
 }
 
+Weight::Rows Weight::rows() const {
+  if (!derived_->gives_up) return {master_, nullptr};
+  const std::lock_guard lock(derived_->mutex);
+  const TensorBody& body = *master_.body();
+  if (!body.storage) return {{}, derived_->packed};
+  return {Tensor::on_storage(body.storage, body.byte_offset, body.shape, body.dtype), nullptr};
+}
+
 void Weight::set_adapters(std::vector<Adapter> adapters) const {
   derived_->adapters = std::make_shared<const std::vector<Adapter>>(std::move(adapters));
 }

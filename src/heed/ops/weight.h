@@ -3,7 +3,8 @@
 // The master is what training updates, in f32; the packed form is what inference multiplies by. It is made on first use
 // without gradients and made again after the master's version changed. A model that was loaded for inference keeps one
 // of the two: masters are f32 or bf16, which the packed form then is as well, and those that nothing else reads are
-// given up once they are packed. Thread-safe for concurrent inference.
+// given up once they are packed. (An embedding table that is the output's weight too is then read in
+// the packed form.) Thread-safe for concurrent inference.
 #pragma once
 
 #include <memory>
@@ -32,9 +33,16 @@ class Weight {
   DType product_dtype() const { return master_.body()->product; }
   // The packed form of the master as it is now.
   std::shared_ptr<const PackedMatrix> packed() const;
-  // Lets packed() give the master's memory up; its values cannot be read afterwards. For weights that only products
-  // read. Holds for all copies of this Weight.
+  // Lets packed() give the master's memory up; its values cannot be read afterwards but by rows(). Holds for all copies
+  // of this Weight.
   void give_up_when_packed() const { derived_->gives_up = true; }
+  // What the rows of the weight [out, in] are read from: the master or, if that was given up, the packed form. Either
+  // stays valid as long as it is held.
+  struct Rows {
+    Tensor master;                               // undefined: given up
+    std::shared_ptr<const PackedMatrix> packed;  // then
+  };
+  Rows rows() const;
 
   // Low-rank adapters, whose results are added to the product; in the order of their columns. All copies of this Weight
   // share them. Not to be set while the weight is in use.
