@@ -66,29 +66,37 @@ TEST(Embedding, Bf16IsItsWidenedTable) {
   }
 }
 
-// A table that products read, too: once it is given up, its rows are those of the packed form.
+// A table that products read, too: once it is given up, its rows are those of the packed form, which lies in the
+// table's own memory if nobody else reads that.
 TEST(Embedding, RowsOfAPackedWeight) {
   const Ragged b = batch();
-  const Tensor ids = Tensor::from(b.ids, {b.tokens()}), positions = testing::random_tensor({4, 37}, 2);
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    for (const int64_t rows : {5, 32, 70}) {
-      const Tensor table = Tensor::empty({rows, 37}, dtype);
-      backend().copy(testing::random_tensor({rows, 37}, 1).view(), table.view());
-      const ops::Weight weight{Tensor::on_storage(table.body()->storage, 0, table.shape(), dtype)};
-      weight.give_up_when_packed();
-      const auto look_up = [&](const auto& from) {
-        return ops::embedding(ids, from, 3, ops::token_rows(b), positions, {}).to_vector<float>();
-      };
-      EXPECT_EQ(look_up(weight), look_up(table));
-      weight.packed();
-      EXPECT_EQ(weight.master().body()->storage, nullptr);
-      EXPECT_EQ(look_up(weight), look_up(table)) << rows << " rows of " << name_of(dtype);
-      Ragged beyond;
-      beyond.append(std::vector<int32_t>{static_cast<int32_t>(rows)});
-      EXPECT_THROW(ops::embedding(Tensor::from(beyond.ids, {1}), weight, 1, ops::token_rows(beyond), {}, {}),
-                   ShapeError);
-    }
-  }
+  const Tensor ids = Tensor::from(b.ids, {b.tokens()}), positions = testing::random_tensor({4, 37}, 2),
+               x = testing::random_tensor({3, 37}, 3);
+  const auto look_up = [&](const auto& from) {
+    const Tensor y = ops::embedding(ids, from, 3, ops::token_rows(b), positions, {});
+    return y.to_vector<float>();
+  };
+  for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const int64_t rows : {5, 32, 70})
+      for (const bool alone : {false, true}) {
+        const Tensor table = Tensor::empty({rows, 37}, dtype);
+        backend().copy(testing::random_tensor({rows, 37}, 1).view(), table.view());
+        auto storage = alone ? Tensor::empty({96, 37}, dtype).body()->storage : table.body()->storage;
+        const ops::Weight weight{Tensor::on_storage(std::move(storage), 0, table.shape(), dtype)};
+        backend().copy(table.view(), weight.master().view());
+        weight.give_up_when_packed();
+        EXPECT_EQ(look_up(weight), look_up(table));
+        const size_t before = backend().bytes_in_use();
+        weight.packed();
+        EXPECT_EQ(backend().bytes_in_use() == before, alone);
+        EXPECT_EQ(weight.master().body()->storage, nullptr);
+        EXPECT_EQ(look_up(weight), look_up(table)) << rows << " rows of " << name_of(dtype);
+        EXPECT_EQ(ops::linear(x, weight).to_vector<float>(), ops::linear(x, ops::Weight(table)).to_vector<float>());
+        Ragged beyond;
+        beyond.append(std::vector<int32_t>{static_cast<int32_t>(rows)});
+        EXPECT_THROW(ops::embedding(Tensor::from(beyond.ids, {1}), weight, 1, ops::token_rows(beyond), {}, {}),
+                     ShapeError);
+      }
 }
 
 TEST(Embedding, DropoutAndPadding) {

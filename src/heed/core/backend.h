@@ -96,6 +96,12 @@ class Backend {
   virtual void gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha,
                     bool accumulate, const TensorView& c) = 0;
   virtual std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) = 0;
+  // The same of w [out, in] within its own memory, of which there are `bytes` from w.data on, and which nothing else
+  // reads any more. Returns nullptr, and leaves w as it is, where that cannot be done.
+  virtual std::shared_ptr<const PackedMatrix> pack_in_place(const TensorView& /*w*/, size_t /*bytes*/,
+                                                            std::shared_ptr<void> /*memory*/) {
+    return nullptr;
+  }
   // y [rows, out] = act(x [rows, in] w^T + bias) from a packed weight; each element is one fused sum over `in` in
   // order, whatever the batch. bias may be empty.
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,

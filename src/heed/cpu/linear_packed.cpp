@@ -176,21 +176,36 @@ namespace {
 HWY_EXPORT(linear_packed);
 HWY_EXPORT(panel_width);
 
+// One panel from its outputs' elements: element k of output j is from[j out_stride + k in_stride].
+template <class T>
+void fill_panel(const T* from, int64_t out_stride, int64_t in_stride, const PanelMatrix& packed, int64_t panel) {
+  const int64_t width = packed.width(), outputs = std::min(width, packed.out_features() - panel * width);
+  std::vector<int64_t> offsets(static_cast<size_t>(width), -1);  // of what each place in a row comes from; -1: padding
+  for (int64_t j = 0; j < outputs; ++j) offsets[static_cast<size_t>(packed.place(j))] = j * out_stride;
+  T* to = packed.panel<T>(panel);
+  for (int64_t k = 0; k < packed.in_features(); ++k, from += in_stride)
+    for (const int64_t offset : offsets) *to++ = offset < 0 ? T() : from[offset];
+}
+
 template <class T>
 void fill_panels(const TensorView& w, bool transposed, const PanelMatrix& packed) {
-  const int64_t out = packed.out_features(), in = packed.in_features(), width = packed.width();
   const int64_t out_stride = transposed ? 1 : w.row_stride, in_stride = transposed ? w.row_stride : 1;
-  const T* from = w.as<T>();
   parallel_for(packed.panels(), 8, [&](int64_t begin, int64_t end, int) {
-    std::vector<int64_t> offsets(static_cast<size_t>(width));  // of what each place in a row comes from; -1: padding
+    for (int64_t panel = begin; panel < end; ++panel)
+      fill_panel(w.as<T>() + panel * packed.width() * out_stride, out_stride, in_stride, packed, panel);
+  });
+}
+
+// A panel takes the place of the rows that it is made of.
+template <class T>
+void turn_panels(const PanelMatrix& packed) {
+  const int64_t in = packed.in_features();
+  parallel_for(packed.panels(), 8, [&](int64_t begin, int64_t end, int) {
+    std::vector<T> rows(static_cast<size_t>(packed.width() * in));
     for (int64_t panel = begin; panel < end; ++panel) {
-      for (int64_t j = 0; j < width; ++j) {
-        const int64_t n = panel * width + j;
-        offsets[static_cast<size_t>(packed.place(j))] = n < out ? n * out_stride : -1;
-      }
-      T* to = packed.panel<T>(panel);
-      for (int64_t k = 0; k < in; ++k)
-        for (const int64_t offset : offsets) *to++ = offset < 0 ? T() : from[offset + k * in_stride];
+      const int64_t count = std::min(packed.width(), packed.out_features() - panel * packed.width());
+      std::copy_n(packed.panel<T>(panel), count * in, rows.data());
+      fill_panel(rows.data(), in, 1, packed, panel);
     }
   });
 }
@@ -215,6 +230,16 @@ std::shared_ptr<const PackedMatrix> CpuBackend::pack(const TensorView& w, bool t
   auto packed = std::make_shared<PanelMatrix>(out, in, HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype);
   if (w.dtype == DType::kBF16) fill_panels<BFloat16>(w, transposed, *packed);
   else fill_panels<float>(w, transposed, *packed);
+  return packed;
+}
+
+std::shared_ptr<const PackedMatrix> CpuBackend::pack_in_place(const TensorView& w, size_t bytes,
+                                                              std::shared_ptr<void> memory) {
+  auto packed = std::make_shared<PanelMatrix>(w.rows(), w.cols(), HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype, w.data,
+                                              std::move(memory));
+  if (!w.contiguous() || packed->bytes() > bytes) return nullptr;
+  if (w.dtype == DType::kBF16) turn_panels<BFloat16>(*packed);
+  else turn_panels<float>(*packed);
   return packed;
 }
 

@@ -4,7 +4,8 @@
 // vector and lane i of the second lie side by side, so that one load, a shift and a mask give both in f32.
 #pragma once
 
-#include <vector>
+#include <memory>
+#include <utility>
 
 #include "heed/core/backend.h"
 #include "heed/cpu/cpu_backend.h"
@@ -14,21 +15,30 @@ namespace heed::cpu {
 class PanelMatrix final : public PackedMatrix {
  public:
   PanelMatrix(int64_t out, int64_t in, int64_t width, DType dtype)
+      : PanelMatrix(out, in, width, dtype, nullptr, nullptr) {
+    data_ = cpu_backend().allocate(bytes());
+  }
+  // In memory that is there already, and kept as long as the matrix.
+  PanelMatrix(int64_t out, int64_t in, int64_t width, DType dtype, void* data, std::shared_ptr<void> memory)
       : dtype_(dtype),
         out_(out),
         in_(in),
         width_(width),
         panels_((out + width - 1) / width),
-        data_(cpu_backend().allocate(bytes())) {}
+        data_(data),
+        memory_(std::move(memory)) {}
   PanelMatrix(const PanelMatrix&) = delete;
   PanelMatrix& operator=(const PanelMatrix&) = delete;
-  ~PanelMatrix() override { cpu_backend().deallocate(data_, bytes()); }
+  ~PanelMatrix() override {
+    if (!memory_ && data_) cpu_backend().deallocate(data_, bytes());
+  }
 
   int64_t out_features() const override { return out_; }
   int64_t in_features() const override { return in_; }
   DType dtype() const { return dtype_; }
   int64_t width() const { return width_; }
   int64_t panels() const { return panels_; }
+  size_t bytes() const { return static_cast<size_t>(panels_ * in_ * width_) * size_of(dtype_); }
   // T: float or BFloat16, as dtype() says.
   template <class T>
   T* panel(int64_t i) const {
@@ -41,11 +51,10 @@ class PanelMatrix final : public PackedMatrix {
   }
 
  private:
-  size_t bytes() const { return static_cast<size_t>(panels_ * in_ * width_) * size_of(dtype_); }
-
   DType dtype_;
   int64_t out_, in_, width_, panels_;
   void* data_;
+  std::shared_ptr<void> memory_;
 };
 
 }  // namespace heed::cpu

@@ -9,8 +9,16 @@
 namespace heed::nn {
 namespace {
 
-constexpr int64_t kAlignment = 16;       // floats: each leaf begins at a whole cache line
+constexpr int64_t kAlignment = 16;        // floats: each leaf begins at a whole cache line
 constexpr int64_t kLargeTable = 8 << 20;  // numbers: the rows of smaller tables are read faster as they were loaded
+
+// Rows to which a matrix that may be packed in place has memory: whole panels of all backends.
+constexpr int64_t kPanelRows = 32;
+
+std::shared_ptr<Storage> storage_of_matrix(const TensorBody& body) {
+  const int64_t rows = (body.shape[0] + kPanelRows - 1) / kPanelRows * kPanelRows;
+  return Tensor::empty({rows, body.shape[1]}, body.dtype).body()->storage;
+}
 
 int64_t padded(int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -91,7 +99,7 @@ void ParameterStore::lay_out_for_inference(const std::function<DType(const std::
     leaf.set_requires_grad(false);
     body.grad.reset();
     body.dtype = is_matrix(leaf) ? dtypes.at(&body) : DType::kF32;
-    body.storage = is_matrix(leaf) ? Tensor::empty(body.shape, body.dtype).body()->storage : rest;
+    body.storage = is_matrix(leaf) ? storage_of_matrix(body) : rest;
     body.byte_offset = is_matrix(leaf) ? 0 : offset;
     if (!is_matrix(leaf)) offset += static_cast<size_t>(padded(leaf.numel())) * sizeof(float);
   }

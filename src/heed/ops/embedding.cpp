@@ -110,9 +110,8 @@ Tensor embedding(const Tensor& ids, const Weight& table, float scale, const Toke
   const Weight::Rows from = table.rows();
   if (!from.packed) return embedding(ids, from.master, scale, rows, positions, site, padding);
   check_ids(ids, rows, table.out_features());
-  const Device device = table.master().device();
-  const Tensor looked_up = Tensor::empty({ids.numel(), table.in_features()}, DType::kF32, device);
-  backend(device).packed_rows(*from.packed, ids.to(device).view(), looked_up.view());
+  const Tensor looked_up = Tensor::empty({ids.numel(), table.in_features()}, DType::kF32, from.device);
+  backend(from.device).packed_rows(*from.packed, ids.to(from.device).view(), looked_up.view());
   std::vector<int32_t> in_order(static_cast<size_t>(ids.numel()));
   std::iota(in_order.begin(), in_order.end(), 0);
   return embedding(Tensor::from(in_order, ids.shape()), looked_up, scale, rows, positions, site);

@@ -40,7 +40,8 @@ class Weight {
   // stays valid as long as it is held.
   struct Rows {
     Tensor master;                               // undefined: given up
-    std::shared_ptr<const PackedMatrix> packed;  // then
+    std::shared_ptr<const PackedMatrix> packed;  // then, on
+    Device device;
   };
   Rows rows() const;
 
@@ -52,9 +53,12 @@ class Weight {
   bool adapters_drop() const;
 
  private:
+  std::shared_ptr<const PackedMatrix> pack() const;
+
   struct Derived {
     std::mutex mutex;
     std::shared_ptr<const PackedMatrix> packed;
+    Device device;  // that it is on
     uint64_t version = 0;
     bool gives_up = false;
     std::shared_ptr<const std::vector<Adapter>> adapters;
