@@ -56,6 +56,9 @@ struct AttentionParams {
   bool causal = false;
   Dropout dropout;  // on the probabilities; example and position come from the segments
   DistanceBias bias{};
+  // What the factors of the products, the probabilities among them, may be rounded to: f32, which is no rounding, or
+  // bf16. Softmax, sums and results are f32. The CPU computes in f32 whatever this says.
+  DType product = DType::kF32;
 };
 
 // A matrix in the form that is fastest for some product. Immutable.

@@ -150,6 +150,7 @@ __global__ void probabilities_kernel(Rows<const float> q, Rows<const float> k, S
 void CudaBackend::attention(const TensorView& q, const TensorView& k, const TensorView& v,
                             std::span<const Segment> segments, const AttentionParams& params, const TensorView& y,
                             const TensorView& lse) {
+  if (on_tensor_cores(params)) return attention_on_tensor_cores(*this, q, k, v, segments, params, y, lse);
   const HeadParams p(params);
   const std::vector<Tile> tiles = make_tiles(segments, true, kQueries);
   if (tiles.empty()) return;

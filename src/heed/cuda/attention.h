@@ -146,4 +146,34 @@ __device__ void store_head(const float* acc, float factor, int across, int dim, 
   }
 }
 
+// --- on tensor cores (attention_mma.cu, attention_mma_backward.cu) -----------------------------------------------
+
+// Whether attention runs there: where products may be rounded to bf16, and for the sizes of heads that are common.
+bool on_tensor_cores(const AttentionParams& params);
+
+// As Backend::attention.
+void attention_on_tensor_cores(CudaBackend& backend, const TensorView& q, const TensorView& k, const TensorView& v,
+                               std::span<const Segment> segments, const AttentionParams& params, const TensorView& y,
+                               const TensorView& lse);
+
+// Rows of the backward's tiles of queries and of keys.
+struct BackwardTiles {
+  int queries, keys;
+};
+BackwardTiles backward_tiles_on_tensor_cores(std::span<const Segment> segments, int head_dim);
+
+// A backward as its kernels are launched; pointers are the device's.
+struct BackwardCall {
+  TensorView q, k, v, lse, dy, dq, dk, dv;
+  std::span<const Segment> segments_of_host;
+  const Segment* segments;
+  const Tile *query_tiles, *key_tiles;
+  int64_t query_tile_count, key_tile_count;
+  HeadParams params;
+  bool accumulate;
+  const float* delta;  // [tokens_q][heads]
+  float* dbias_parts;  // [query tiles][heads][table rows], zeroed; nullptr: no bias
+};
+void attention_backward_on_tensor_cores(CudaBackend& backend, const BackwardCall& call, const BackwardTiles& tiles);
+
 }  // namespace heed::cuda

@@ -6,6 +6,7 @@
 // the other has a tile of queries and goes over the keys, for dq and the bias: five products become seven, and each sum
 // is taken in one order. A bias gets the sum of ds over the scores that it was added to.
 #include "heed/cuda/attention.h"
+#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 namespace {
@@ -28,15 +29,19 @@ constexpr size_t backward_bytes() {
   return sizeof(float) * (4 * kTileRows * kStagedStride<kDim> + 2 * kTileRows * kScoreStride);
 }
 
-// delta[token][head] = sum(y dy), a warp each.
+// delta[token][head] = sum(y dy), a warp each. `rounded`: of dy in bf16, as it is where products are rounded, so that a
+// row of ds still sums to zero.
 __global__ void delta_kernel(Rows<const float> y, Rows<const float> dy, int64_t tokens, int heads, int dim,
-                             float* delta) {
+                             bool rounded, float* delta) {
   const int64_t i = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / kWarp;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   if (i >= tokens * heads) return;  // a whole warp
   const int64_t token = i / heads, column = i % heads * dim;
   float sum = 0;
-  for (int c = lane; c < dim; c += kWarp) sum = fmaf(y[token][column + c], dy[token][column + c], sum);
+  for (int c = lane; c < dim; c += kWarp) {
+    const float gradient = dy[token][column + c];
+    sum = fmaf(y[token][column + c], rounded ? float_of_bf16(bf16_bits(gradient)) : gradient, sum);
+  }
   sum = reduce_lanes<Add>(sum);
   if (lane == 0) delta[i] = sum;
 }
@@ -222,6 +227,32 @@ struct SumBiasParts {
   }
 };
 
+void launch_backward(CudaBackend& backend, const BackwardCall& call) {
+  const HeadParams& p = call.params;
+  Backward b{rows_of<const float>(call.q),
+             rows_of<const float>(call.k),
+             rows_of<const float>(call.v),
+             rows_of<const float>(call.lse),
+             rows_of<const float>(call.dy),
+             call.delta,
+             call.segments,
+             call.key_tiles,
+             p,
+             call.accumulate,
+             rows_of<float>(call.dq),
+             rows_of<float>(call.dk),
+             rows_of<float>(call.dv),
+             call.dbias_parts};
+  with_head_dim(p.dim, [&](auto dim) {
+    constexpr int kDim = decltype(dim)::value;
+    launch(backend.stream(), {call.key_tile_count * (p.heads / p.group), kThreads, backward_bytes<kDim>()},
+           &attention_backward_keys_kernel<kDim>, b);
+    b.tiles = call.query_tiles;
+    launch(backend.stream(), {call.query_tile_count * p.heads, kThreads, backward_bytes<kDim>()},
+           &attention_backward_queries_kernel<kDim>, b);
+  });
+}
+
 }  // namespace
 
 void CudaBackend::attention_backward(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& y,
@@ -229,41 +260,42 @@ void CudaBackend::attention_backward(const TensorView& q, const TensorView& k, c
                                      const AttentionParams& params, bool accumulate, const TensorView& dq,
                                      const TensorView& dk, const TensorView& dv, const TensorView& dbias) {
   const HeadParams p(params);
-  std::vector<int32_t> ends;
-  const std::vector<Tile> query_tiles = make_tiles(segments, true, kTileRows, &ends);
-  const std::vector<Tile> key_tiles = make_tiles(segments, false, kTileRows);
   if (segments.empty()) return;
+  const bool rounded = on_tensor_cores(params);
+  const BackwardTiles sizes =
+      rounded ? backward_tiles_on_tensor_cores(segments, p.dim) : BackwardTiles{kTileRows, kTileRows};
+  std::vector<int32_t> ends;
+  const std::vector<Tile> query_tiles = make_tiles(segments, true, sizes.queries, &ends);
+  const std::vector<Tile> key_tiles = make_tiles(segments, false, sizes.keys);
   const Upload arrays(*this, {std::as_bytes(segments), bytes_of(query_tiles), bytes_of(key_tiles), bytes_of(ends)});
   const int64_t tokens = q.rows(), table_rows = 2 * int64_t{p.reach} + 1;
   const Scratch delta(*this, static_cast<size_t>(tokens * p.heads) * sizeof(float));
   launch(stream(), {(tokens * p.heads * kWarp + kThreads - 1) / kThreads}, &delta_kernel, rows_of<const float>(y),
-         rows_of<const float>(dy), tokens, p.heads, p.dim, delta.as<float>());
+         rows_of<const float>(dy), tokens, p.heads, p.dim, rounded, delta.as<float>());
   const int64_t part_count = dbias ? std::ssize(query_tiles) * p.heads * table_rows : 0;
   const Scratch parts(*this, static_cast<size_t>(part_count) * sizeof(float));
   if (part_count > 0) fill({parts.as<void>(), DType::kF32, {part_count}, part_count}, 0);
 
-  Backward b{rows_of<const float>(q),
-             rows_of<const float>(k),
-             rows_of<const float>(v),
-             rows_of<const float>(lse),
-             rows_of<const float>(dy),
-             delta.as<float>(),
-             arrays.as<Segment>(0),
-             arrays.as<Tile>(2),
-             p,
-             accumulate,
-             rows_of<float>(dq),
-             rows_of<float>(dk),
-             rows_of<float>(dv),
-             part_count > 0 ? parts.as<float>() : nullptr};
-  with_head_dim(p.dim, [&](auto dim) {
-    constexpr int kDim = decltype(dim)::value;
-    launch(stream(), {std::ssize(key_tiles) * (p.heads / p.group), kThreads, backward_bytes<kDim>()},
-           &attention_backward_keys_kernel<kDim>, b);
-    b.tiles = arrays.as<Tile>(1);
-    launch(stream(), {std::ssize(query_tiles) * p.heads, kThreads, backward_bytes<kDim>()},
-           &attention_backward_queries_kernel<kDim>, b);
-  });
+  const BackwardCall call{q,
+                          k,
+                          v,
+                          lse,
+                          dy,
+                          dq,
+                          dk,
+                          dv,
+                          segments,
+                          arrays.as<Segment>(0),
+                          arrays.as<Tile>(1),
+                          arrays.as<Tile>(2),
+                          std::ssize(query_tiles),
+                          std::ssize(key_tiles),
+                          p,
+                          accumulate,
+                          delta.as<float>(),
+                          part_count > 0 ? parts.as<float>() : nullptr};
+  if (rounded) attention_backward_on_tensor_cores(*this, call, sizes);
+  else launch_backward(*this, call);
   if (dbias)
     for_each_element(
         stream(), std::ssize(segments), table_rows * p.heads,

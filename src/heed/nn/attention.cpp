@@ -35,8 +35,11 @@ Linear joint_projection(Builder& b, const AttentionNames& names, const Attention
           {.bias = c.qkv_bias, .rows = {q_columns(p), kv_columns(p), kv_columns(p)}}};
 }
 
-AttentionParams with_dropout(AttentionParams params, const Pass& pass, float rate, uint32_t site) {
-  if (pass.training) params.dropout = {rate, pass.dropout_key, site, nullptr, nullptr};
+// Training drops, and rounds the factors of attention's products as it does those of the projections.
+AttentionParams in_pass(AttentionParams params, const Pass& pass, float rate, uint32_t site, const Linear& projection) {
+  if (!pass.training) return params;
+  params.dropout = {rate, pass.dropout_key, site, nullptr, nullptr};
+  params.product = projection.weight.product_dtype();
   return params;
 }
 
@@ -170,7 +173,7 @@ Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::S
                                  std::vector<Tensor>* probabilities, const AttentionPositions& positions) const {
   const auto [q, k, v] = project(x, positions.rotation, adapter_dropout(qkv_, x, pass, *segments, true));
   collect(q, k, segments, with_bias(params_, positions.bias), probabilities);
-  const Tensor y = ops::attention(q, k, v, segments, with_dropout(params_, pass, dropout_, site_), positions.bias);
+  const Tensor y = ops::attention(q, k, v, segments, in_pass(params_, pass, dropout_, site_, qkv_), positions.bias);
   return apply(out_, y, adapter_dropout(out_, y, pass, *segments, true));
 }
 
@@ -209,7 +212,7 @@ Tensor CrossAttention::operator()(const Tensor& x, const Tensor& encoded, const 
   const Tensor k = kv.slice_columns(0, kv_cols);
   collect(q, k, segments, params_, probabilities);
   const Tensor y =
-      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, with_dropout(params_, pass, dropout_, site_));
+      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, in_pass(params_, pass, dropout_, site_, q_));
   return apply(out_, y, adapter_dropout(out_, y, pass, *segments, true));
 }
 

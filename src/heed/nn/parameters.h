@@ -76,8 +76,9 @@ class ParameterStore {
   void clear_gradients();
   // Zeroes the gradients of leaves that no backward reached; call before the gradients are read as a whole.
   void complete_gradients();
-  // What training rounds the factors of products with the matrices among them to: f32 (nothing is rounded) or bf16. The
-  // parameters themselves, their gradients and all else stay f32.
+  // What training rounds the factors of products with the matrices among them to: f32 (nothing is rounded) or bf16.
+  // Attention may round those of its own products likewise. The parameters themselves, their gradients and all else
+  // stay f32.
   void compute_in(DType dtype);
   // Says that values() changed, so that packed weights are made again.
   void values_changed();

@@ -16,12 +16,13 @@
 extern "C" void heed_switch_stack(void** from, void* to);
 
 namespace emulation {
-namespace {
 
-[[noreturn]] void fail(const char* what) {
+void fail(const char* what) {
   std::fprintf(stderr, "CUDA emulation: %s\n", what);
   std::abort();
 }
+
+namespace {
 
 // --- memory -----------------------------------------------------------------------------------------------------
 
