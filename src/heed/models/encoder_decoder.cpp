@@ -21,8 +21,8 @@ Tensor ids_tensor(const std::vector<int32_t>& ids) { return Tensor::from(ids, {s
 Tensor make_positions(nn::Builder& b, const std::string& name, const EncoderDecoderConfig& c) {
   if (c.positions != Positions::kLearned) {
     const bool in_halves = c.positions == Positions::kSinusoidsInHalves;
-    const Tensor table = in_halves ? nn::sinusoids_in_halves(c.max_positions, c.d_model)
-                                   : nn::sinusoids_interleaved(c.max_positions, c.d_model);
+    Tensor table = in_halves ? nn::sinusoids_in_halves(c.max_positions, c.d_model)
+                             : nn::sinusoids_interleaved(c.max_positions, c.d_model);
     b.store.keep(table);
     return table;
   }

@@ -67,10 +67,11 @@ ops::AdapterDropout adapter_dropout(const Linear& linear, const Tensor& x, const
   rows->position.resize(static_cast<size_t>(x.shape().rows()));
   rows->example.resize(rows->position.size());
   for (const Segment& s : segments) {
-    const int32_t begin = queries ? s.q_begin : s.k_begin, length = queries ? s.q_len : s.k_len;
-    for (int32_t i = 0; i < length; ++i) {
-      rows->position[static_cast<size_t>(begin + i)] = i;
-      rows->example[static_cast<size_t>(begin + i)] = s.example;
+    const auto begin = static_cast<size_t>(queries ? s.q_begin : s.k_begin);
+    const auto length = static_cast<size_t>(queries ? s.q_len : s.k_len);
+    for (size_t i = 0; i < length; ++i) {
+      rows->position[begin + i] = static_cast<int32_t>(i);
+      rows->example[begin + i] = s.example;
     }
   }
   return pass.adapter_dropout(rows);
