@@ -102,7 +102,7 @@ class Backend {
   // The same of w [out, in] within its own memory, of which there are `bytes` from w.data on, and which nothing else
   // reads any more. Returns nullptr, and leaves w as it is, where that cannot be done.
   virtual std::shared_ptr<const PackedMatrix> pack_in_place(const TensorView& /*w*/, size_t /*bytes*/,
-                                                            std::shared_ptr<void> /*memory*/) {
+                                                            const std::shared_ptr<void>& /*memory*/) {
     return nullptr;
   }
   // y [rows, out] = act(x [rows, in] w^T + bias) from a packed weight; each element is one fused sum over `in` in

@@ -26,7 +26,7 @@ class CpuBackend final : public Backend {
             const TensorView& c) override;
   std::shared_ptr<const PackedMatrix> pack(const TensorView& w, bool transposed) override;
   std::shared_ptr<const PackedMatrix> pack_in_place(const TensorView& w, size_t bytes,
-                                                    std::shared_ptr<void> memory) override;
+                                                    const std::shared_ptr<void>& memory) override;
   void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                      const TensorView& y) override;
   void packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) override;

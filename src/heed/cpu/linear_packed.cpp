@@ -234,9 +234,9 @@ std::shared_ptr<const PackedMatrix> CpuBackend::pack(const TensorView& w, bool t
 }
 
 std::shared_ptr<const PackedMatrix> CpuBackend::pack_in_place(const TensorView& w, size_t bytes,
-                                                              std::shared_ptr<void> memory) {
-  auto packed = std::make_shared<PanelMatrix>(w.rows(), w.cols(), HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype, w.data,
-                                              std::move(memory));
+                                                              const std::shared_ptr<void>& memory) {
+  auto packed =
+      std::make_shared<PanelMatrix>(w.rows(), w.cols(), HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype, w.data, memory);
   if (!w.contiguous() || packed->bytes() > bytes) return nullptr;
   if (w.dtype == DType::kBF16) turn_panels<BFloat16>(*packed);
   else turn_panels<float>(*packed);
