@@ -97,6 +97,23 @@ TEST(ParameterStore, LaidOutForInference) {
   EXPECT_TRUE(table.view());
 }
 
+// Packing takes no memory beside, though 33 rows do not fill the last panel.
+TEST(ParameterStore, MatricesHaveRoomToBePackedIn) {
+  ParameterStore store;
+  const Tensor leaf = store.create({"w"}, {33, 512});
+  store.flatten();
+  store.lay_out_for_inference([](const std::string&) { return DType::kF32; });
+  backend().fill(leaf.view(), 2);
+  const void* memory = leaf.view().data;
+  const ops::Weight weight(leaf);
+  weight.give_up_when_packed();
+  const size_t before = backend().bytes_in_use();
+  const NoGrad no_grad;
+  EXPECT_EQ(ops::linear(Tensor::full({1, 512}, 1), weight).to_vector<float>(), std::vector<float>(33, 1024));
+  EXPECT_EQ(backend().bytes_in_use(), before);
+  EXPECT_NE(Tensor::empty({64, 512}).view().data, memory);  // it was not given back for a copy
+}
+
 TEST(ParameterStore, FrozenLeavesGetNoGradientAndOthersTheirRate) {
   ParameterStore store;
   const Tensor a = store.create({"a"}, {1, 16}), joint = store.create({"q", "k"}, {2, 16});

@@ -99,6 +99,17 @@ TEST(Embedding, RowsOfAPackedWeight) {
       }
 }
 
+// Who still reads the table when it is packed reads on: the packed form then lies elsewhere.
+TEST(Embedding, RowsThatAreReadStayWhenTheirWeightIsPacked) {
+  const Tensor values = testing::random_tensor({64, 37}, 1);
+  const ops::Weight weight(values.clone());
+  weight.give_up_when_packed();
+  const Tensor held = weight.rows().master;
+  weight.packed();
+  EXPECT_FALSE(weight.rows().master.defined());
+  EXPECT_EQ(held.to_vector<float>(), values.to_vector<float>());
+}
+
 TEST(Embedding, DropoutAndPadding) {
   const Ragged b = batch();
   const auto rows = ops::token_rows(b, {4, 8, 15, 16});

@@ -51,6 +51,16 @@ struct Layout {
   static constexpr size_t kRoundedBytes = sizeof(uint16_t) * kRows * kRoundedStride;
 };
 
+// What both kernels begin a tile with: the raw scores of a warp's rows, and the gradients of the probabilities.
+template <int kDim, int kRowTiles>
+__device__ __forceinline__ void multiply_tile(int buffer, float (&scores)[kRowTiles][kCols / 8][4],
+                                              float (&gradients)[kRowTiles][kCols / 8][4]) {
+  using At = Layout<kDim, kRowTiles>;
+  const int own = first_row_of_warp<kRowTiles>() * kTileStride<kDim>;
+  multiply_rows<kDim, kRowTiles, kCols>(At::own(0) + own, At::other(0, buffer), scores);
+  multiply_rows<kDim, kRowTiles, kCols>(At::own(1) + own, At::other(1, buffer), gradients);
+}
+
 // --- dk and dv --------------------------------------------------------------------------------------------------
 
 // A block's walk over the queries that see its keys, head by head of those that share them.
@@ -168,10 +178,8 @@ __device__ __forceinline__ void add_queries(const MmaBackward& b, const Segment&
                                             float (&dv)[kRowTiles][kDim / 8][4]) {
   using At = Layout<kDim, kRowTiles>;
   const HeadParams& p = b.params;
-  const int own = first_row_of_warp<kRowTiles>() * kTileStride<kDim>;
   float scores[kRowTiles][kCols / 8][4] = {}, gradients[kRowTiles][kCols / 8][4] = {};
-  multiply_rows<kDim, kRowTiles, kCols>(At::own(0) + own, At::other(0, buffer), scores);
-  multiply_rows<kDim, kRowTiles, kCols>(At::own(1) + own, At::other(1, buffer), gradients);
+  multiply_tile<kDim, kRowTiles>(buffer, scores, gradients);
   finish_scores_of_keys<kRowTiles>(p, s, first, i0, At::biases(buffer), scores);
   const float factor = base_two_factor(p);
   const float *lse = At::column_numbers(0, buffer), *delta = At::column_numbers(1, buffer);
@@ -274,10 +282,8 @@ __device__ __forceinline__ void add_keys(const MmaBackward& b, const Segment& s,
                                          float (&dq)[kRowTiles][kDim / 8][4]) {
   using At = Layout<kDim, kRowTiles>;
   const HeadParams& p = b.params;
-  const int own = first_row_of_warp<kRowTiles>() * kTileStride<kDim>;
   float scores[kRowTiles][kCols / 8][4] = {}, gradients[kRowTiles][kCols / 8][4] = {};
-  multiply_rows<kDim, kRowTiles, kCols>(At::own(0) + own, At::other(0, buffer), scores);
-  multiply_rows<kDim, kRowTiles, kCols>(At::own(1) + own, At::other(1, buffer), gradients);
+  multiply_tile<kDim, kRowTiles>(buffer, scores, gradients);
   finish_scores<kRowTiles, kCols>(p, s, first, k0, At::biases(buffer), scores);
   if (p.dropout.active)
     drop_of_queries<kRowTiles, kCols>(p.dropout, s.example, head, s.q_offset + first, k0, gradients);

@@ -35,7 +35,8 @@ Gpt2Config read_structure(const Json& json, const std::string& file) {
 
 nn::AttentionConfig attention_config(const Gpt2Config& c, int layer) {
   nn::AttentionConfig a{c.d_model, c.num_heads, c.attention_dropout};
-  a.scale = c.scale_attention ? 1 / std::sqrt(static_cast<float>(c.d_model / c.num_heads)) : 1;
+  const auto head_dim = static_cast<float>(c.d_model) / static_cast<float>(c.num_heads);  // a whole number
+  a.scale = c.scale_attention ? 1 / std::sqrt(head_dim) : 1;
   if (c.scale_attention_by_layer) a.scale /= static_cast<float>(layer + 1);
   return a;
 }

@@ -62,8 +62,9 @@ class ParameterStore {
   void reopen();
   // Lays the leaves out for inference, after flatten(): matrices each in memory of their own, of the type (f32 or bf16)
   // that dtype_of gives for their names (f32 where it gives several), the rest in f32. Their values are lost: this is
-  // for who loads them. No gradient can be taken any more, nor values() be asked for; linear maps
-  // and outputs are given up when they are packed (tied ones if they are large: look-ups then take longer).
+  // for who loads them. No gradient can be taken any more, nor values() be asked for. Linear maps and outputs are given
+  // up when they are packed, in their own memory where they lie [out, in]; outputs that are tied, if they are large,
+  // because looking rows up then takes longer.
   void lay_out_for_inference(const std::function<DType(const std::string& name)>& dtype_of);
 
   // Every name with its part of a leaf, in order of creation; constants included.
