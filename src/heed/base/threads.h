@@ -1,5 +1,5 @@
-// Threads: how many a kernel may use, a parallel loop over OpenMP, and a bounded queue between a producer and
-// consumers.
+// Threads: how many a kernel may use, a parallel loop over OpenMP that copes with cores of unequal speed, and a bounded
+// queue between a producer and consumers.
 //
 // The number of threads belongs to the calling thread (each decoding worker sets its own), as in OpenMP.
 #pragma once
@@ -21,9 +21,26 @@ void set_thread_count(int count);
 // Cores this process may run on.
 int core_count();
 
-// Calls body(begin, end, thread) over a partition of [0, n), which depends on n, grain and thread count alone, on up to
-// thread_count() threads; only the first chunk may be smaller than `grain`. Rethrows the lowest chunk's error.
-void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end, int thread)>& body);
+// How small a part of a loop may be.
+struct Grain {
+  // NOLINTNEXTLINE(google-explicit-constructor): most loops have one number
+  Grain(int64_t both) : thread(both), part(both) {}
+  Grain(int64_t of_thread, int64_t of_part) : thread(of_thread), part(of_part) {}
+  int64_t thread;  // what another thread is worth waking for
+  int64_t part;    // what a thread's share may be cut to, for others to take; each part pays for a call of the body
+};
+
+// Calls body(begin, end, part) for each of part_count(n, grain) consecutive parts of [0, n), on up to thread_count()
+// threads. Each thread begins with a share of its own, the same each time, so that it finds in its cache what it wrote
+// there, and then takes parts of others: a core that runs at half speed, because its sibling or another process is
+// busy, then holds the others up by a part, not by a share. What a part is never depends on who is done first: sums
+// that are kept by part and added in order are the same in each run. Within a body, parallel loops run on its thread
+// alone. Rethrows the lowest part's error.
+void parallel_for(int64_t n, Grain grain, const std::function<void(int64_t begin, int64_t end, int part)>& body);
+// Depends on n, grain and thread_count() alone; at least 1 where n is.
+int part_count(int64_t n, Grain grain);
+// Within a body: which thread of its loop runs it, below thread_count(); for memory to work in, one for each thread.
+int worker_index();
 
 // A first-in-first-out queue of at most `capacity` items between threads.
 template <class T>

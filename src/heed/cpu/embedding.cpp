@@ -57,7 +57,8 @@ void embedding_backward(const TensorView& ids, const TensorView& dy, float scale
   const int32_t* id = ids.as<int32_t>();
   const FloatVec factor = hn::Set(d, scale);
   const int64_t unit = spec.active() ? kDropoutGroup : lanes;
-  parallel_for((cols + unit - 1) / unit, 1 + (1 << 14) / (unit * dy.rows() + 1),
+  // Each part goes through all the rows: few, wide ones.
+  parallel_for((cols + unit - 1) / unit, {1 + (1 << 14) / (unit * dy.rows() + 1), 1 + 128 / unit},
                [&](int64_t begin, int64_t end, int) HWY_ATTR {
                  alignas(64) float factors[kDropoutGroup];
                  for (int64_t r = 0; r < dy.rows(); ++r) {

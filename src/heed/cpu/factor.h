@@ -32,7 +32,7 @@ struct LinearBackward {
   TensorView dbias;
 
   int64_t in() const { return w.shape.numel() / std::max<int64_t>(dy.cols(), 1); }
-  // dbias from the sums over the rows of each thread: [threads, out]
+  // dbias from the sums over the rows of each part: [parts, out]
   void put_bias(const std::vector<float>& sums) const;
 };
 

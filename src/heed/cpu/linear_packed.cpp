@@ -142,10 +142,12 @@ void multiply(const Product& p, int64_t rows) {
   const PanelMatrix& w = *p.w;
   if (w.panels() >= 4 * thread_count() || rows < 8 * kTileRows) {
     const int64_t work = rows * w.in_features() * w.width();  // of one panel
-    parallel_for(w.panels(), 1 + kWorkPerThread / (work + 1),
-                 [&](int64_t begin, int64_t end, int) { multiply_panels<T, kKind>(p, 0, rows, begin, end); });
+    // By fours, which few rows are multiplied with at once; sixteen pay for the copy of the rows that each part makes.
+    parallel_for((w.panels() + 3) / 4, {1 + kWorkPerThread / (4 * work + 1), 4}, [&](int64_t begin, int64_t end, int) {
+      multiply_panels<T, kKind>(p, 0, rows, 4 * begin, std::min(4 * end, w.panels()));
+    });
   } else {
-    parallel_for(rows, 2 * kTileRows,
+    parallel_for(rows, {2 * kTileRows, 8 * kTileRows},
                  [&](int64_t begin, int64_t end, int) { multiply_panels<T, kKind>(p, begin, end, 0, w.panels()); });
   }
 }

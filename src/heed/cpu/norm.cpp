@@ -152,19 +152,19 @@ void norm_backward_rows(const NormBackward& b, int64_t begin, int64_t end, float
 
 void norm_backward(const NormBackward& b, bool accumulate_parameters, const TensorView& dgamma,
                    const TensorView& dbeta) {
-  const int64_t cols = b.dy.cols();
-  const auto threads = static_cast<size_t>(thread_count());
-  std::vector<float> partial(2 * threads * static_cast<size_t>(cols));
-  parallel_for(b.dy.rows(), 1 + kGrain / (cols + 1), [&](int64_t begin, int64_t end, int thread) {
-    float* mine = partial.data() + 2 * thread * cols;
+  const int64_t rows = b.dy.rows(), cols = b.dy.cols(), grain = 1 + kGrain / (cols + 1);
+  const auto parts = static_cast<size_t>(part_count(rows, grain));
+  std::vector<float> partial(2 * parts * static_cast<size_t>(cols));
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end, int part) {
+    float* mine = partial.data() + 2 * part * cols;
     norm_backward_rows(b, begin, end, mine, mine + cols);
   });
   const auto combine = [&](const TensorView& to, int64_t offset) {
     if (!to) return;
     for (int64_t c = 0; c < cols; ++c) {
       float value = accumulate_parameters ? to.as<float>()[c] : 0.0f;
-      for (size_t t = 0; t < threads; ++t)
-        value += partial[2 * t * static_cast<size_t>(cols) + static_cast<size_t>(offset + c)];
+      for (size_t i = 0; i < parts; ++i)
+        value += partial[2 * i * static_cast<size_t>(cols) + static_cast<size_t>(offset + c)];
       to.as<float>()[c] = value;
     }
   };

@@ -54,10 +54,10 @@ template <class F>
 HWY_INLINE double total(const TensorView& x, const F& f) {
   constexpr int64_t kRun = 1024;
   const int64_t lanes = lane_count(), rows = x.rows(), cols = x.cols();
-  std::vector<double> partial(static_cast<size_t>(thread_count()));
   const bool flat = x.contiguous();
-  const int64_t units = flat ? rows * cols : rows, unit_cols = flat ? 1 : cols;
-  parallel_for(units, 1 + (1 << 16) / unit_cols, [&](int64_t begin, int64_t end, int thread) HWY_ATTR {
+  const int64_t units = flat ? rows * cols : rows, unit_cols = flat ? 1 : cols, grain = 1 + (1 << 16) / unit_cols;
+  std::vector<double> partial(static_cast<size_t>(part_count(units, grain)));
+  parallel_for(units, grain, [&](int64_t begin, int64_t end, int part) HWY_ATTR {
     double sum = 0;
     const auto add_run = [&](const float* p, int64_t n) HWY_ATTR {
       for (int64_t i = 0; i < n; i += kRun) {
@@ -69,7 +69,7 @@ HWY_INLINE double total(const TensorView& x, const F& f) {
     if (flat) add_run(x.as<float>() + begin, end - begin);
     else
       for (int64_t r = begin; r < end; ++r) add_run(x.row<float>(r), cols);
-    partial[static_cast<size_t>(thread)] = sum;
+    partial[static_cast<size_t>(part)] = sum;
   });
   return std::accumulate(partial.begin(), partial.end(), 0.0);
 }

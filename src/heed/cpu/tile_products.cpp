@@ -90,20 +90,24 @@ TensorView rows_of(const TensorView& x, int64_t begin, int64_t count) {
   return {x.row<float>(begin), DType::kF32, {count, x.cols()}, x.row_stride};
 }
 
-// Calls body(block's first row, rows, thread) for blocks of whole bands, each thread's one after the other.
+// What for_row_blocks cuts its loop to: at least 128 rows, as in block_bands.
+Grain row_grain() { return {1, 128 / bf16::kPanel}; }
+
+// Calls body(block's first row, rows, part) for blocks of whole bands, each part's one after the other.
 template <class Body>
 void for_row_blocks(int64_t rows, int64_t bands_at_once, const Body& body) {
-  parallel_for(panels_of(rows), 1, [&](int64_t begin, int64_t end, int thread) {
+  parallel_for(panels_of(rows), row_grain(), [&](int64_t begin, int64_t end, int part) {
     for (int64_t band = begin; band < end; band += bands_at_once) {
       const int64_t r = band * bf16::kPanel, last = std::min(band + bands_at_once, end) * bf16::kPanel;
-      body(r, std::min(last, rows) - r, thread);
+      body(r, std::min(last, rows) - r, part);
     }
   });
 }
 
-// c = a b (+ c), a and b packed whole: rows of c divided among the threads, columns and depth cut for the cache.
+// c = a b (+ c), a and b packed whole: rows of c divided among the threads, columns and depth cut for the cache. Each
+// part reads b anew.
 void multiply_tiles(const Tiles& a, const Tiles& b, bool accumulate, const TensorView& c) {
-  parallel_for(panels_of(c.rows()), 1, [&](int64_t begin, int64_t end, int) {
+  parallel_for(panels_of(c.rows()), {1, 4}, [&](int64_t begin, int64_t end, int) {
     const int64_t row = begin * bf16::kPanel, rows = std::min(end * bf16::kPanel, c.rows()) - row;
     for (int64_t panel = 0; panel < panels_of(c.cols()); panel += kChunkPanels) {
       const int64_t column = panel * bf16::kPanel;
@@ -137,9 +141,9 @@ class TileFactor final : public Factor {
               const TensorView& y) const override {
     const int64_t bands = std::min(block_bands(std::max(x.cols(), y.cols())), panels_of(y.rows()));
     const Tiles scratch(thread_count() * bands * bf16::kPanel, x.cols());
-    for_row_blocks(y.rows(), bands, [&](int64_t r, int64_t rows, int thread) {
+    for_row_blocks(y.rows(), bands, [&](int64_t r, int64_t rows, int) {
       const TensorView block = rows_of(y, r, rows);
-      multiply_rows(rows_of(x, r, rows), tiles_, false, scratch, thread * bands, block);
+      multiply_rows(rows_of(x, r, rows), tiles_, false, scratch, worker_index() * bands, block);
       bias_activation(block, bias, kind, dropout, r);
     });
   }
@@ -163,12 +167,12 @@ void tile_linear_backward(const LinearBackward& p) {
   const Tiles scratch(p.dx ? thread_count() * bands * bf16::kPanel : 0, n);
   // Of dw: dz^T x, or x^T dz.
   const Tiles first(p.dw ? p.dw.rows() : 0, m), second(p.dw ? p.dw.cols() : 0, m);
-  std::vector<float> sums(static_cast<size_t>(p.dbias ? thread_count() * n : 0));
-  for_row_blocks(m, bands, [&](int64_t r, int64_t rows, int thread) {
+  std::vector<float> sums(static_cast<size_t>(p.dbias ? part_count(panels_of(m), row_grain()) * n : 0));
+  for_row_blocks(m, bands, [&](int64_t r, int64_t rows, int part) {
     const TensorView dz = rows_of(p.dy, r, rows), input = rows_of(p.x, r, rows);
     bias_activation_backward(rows_of(p.y, r, rows), p.kind, p.dropout, r, dz,
-                             p.dbias ? sums.data() + thread * n : nullptr);
-    if (p.dx) multiply_rows(dz, w->tiles(), p.accumulate_dx, scratch, thread * bands, rows_of(p.dx, r, rows));
+                             p.dbias ? sums.data() + part * n : nullptr);
+    if (p.dx) multiply_rows(dz, w->tiles(), p.accumulate_dx, scratch, worker_index() * bands, rows_of(p.dx, r, rows));
     for (int64_t band = r / bf16::kPanel; p.dw && band < panels_of(r + rows); ++band) {
       first.pack_band(Layout::kFirstTransposed, p.transposed ? input : dz, r, band);
       second.pack_band(Layout::kSecond, p.transposed ? dz : input, r, band);

@@ -152,8 +152,8 @@ void CandidateFinder::process(const Tensor& logits, std::span<const Sequence* co
   host_.attach(logits);
   workers_.resize(static_cast<size_t>(thread_count()));
   const int64_t grain = 1 + kLogitsPerThread / logits.shape().cols();
-  parallel_for(static_cast<int64_t>(sequences.size()), grain, [&](int64_t begin, int64_t end, int thread) {
-    Worker& worker = workers_[static_cast<size_t>(thread)];
+  parallel_for(static_cast<int64_t>(sequences.size()), grain, [&](int64_t begin, int64_t end, int) {
+    Worker& worker = workers_[static_cast<size_t>(worker_index())];
     for (int64_t r = begin; r < end; ++r) {
       const Sequence* sequence = sequences[static_cast<size_t>(r)];
       if (!sequence) continue;

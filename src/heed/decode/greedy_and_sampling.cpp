@@ -124,10 +124,10 @@ void BatchWriter::choose_all(const Tensor& logits) {
   // Another thread is worth its waking for some ten microseconds of work; sampling takes nanoseconds per logit, looking
   // through them a tenth of one.
   const int64_t grain = 1 + (processors_.changes_logits() ? 1 << 13 : 1 << 17) / logits.shape().cols();
-  parallel_for(static_cast<int64_t>(outputs_.size()), grain, [&](int64_t begin, int64_t end, int thread) {
+  parallel_for(static_cast<int64_t>(outputs_.size()), grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       Output& output = outputs_[static_cast<size_t>(i)];
-      if (!in_prompt(output)) output.next = choose(output, workers_[static_cast<size_t>(thread)]);
+      if (!in_prompt(output)) output.next = choose(output, workers_[static_cast<size_t>(worker_index())]);
     }
   });
 }
