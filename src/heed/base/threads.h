@@ -23,7 +23,7 @@ int core_count();
 
 // How small a part of a loop may be.
 struct Grain {
-  // NOLINTNEXTLINE(google-explicit-constructor): most loops have one number
+  // Not explicit: most loops have one number.
   Grain(int64_t both) : thread(both), part(both) {}
   Grain(int64_t of_thread, int64_t of_part) : thread(of_thread), part(of_part) {}
   int64_t thread;  // what another thread is worth waking for

@@ -33,14 +33,15 @@ void sgemm(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, 
                      static_cast<int>(status), m, k, k, n);
 }
 
-// Calls body(first row, rows, part) for blocks of rows that stay in the second-level cache while something is done with
-// `cols` numbers of each: of 128 rows or more (for fewer, sgemm packs its other operand too often), equally long, and
-// as many for each thread. `part` is below blocks_of(rows, cols).
+// Blocks of rows that stay in the second-level cache while something is done with `cols` numbers of each: of 128 rows
+// or more (for fewer, sgemm packs its other operand too often), equally long, and as many for each thread.
 int64_t blocks_of(int64_t rows, int64_t cols) {
   const int64_t most = std::max<int64_t>(kBlockBytes / (4 * std::max<int64_t>(cols, 1)), 128);
   const int64_t threads = std::clamp<int64_t>(rows / kRowsWorthAThread, 1, thread_count());
   return ((rows + most - 1) / most + threads - 1) / threads * threads;
 }
+
+// Calls body(first row, rows, part) for each block; `part` is below part_count(blocks_of(rows, cols), 1).
 template <class Body>
 void for_row_blocks(int64_t rows, int64_t cols, const Body& body) {
   const int64_t blocks = blocks_of(rows, cols);
@@ -161,7 +162,7 @@ std::shared_ptr<const Factor> plain_factor(const TensorView& b, bool transpose, 
 // dz = dy m act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
 void plain_linear_backward(const LinearBackward& p) {
   const int64_t m = p.dy.rows(), n = p.dy.cols(), k = p.in();
-  std::vector<float> sums(static_cast<size_t>(p.dbias ? blocks_of(m, std::max(n, k)) * n : 0));
+  std::vector<float> sums(static_cast<size_t>(p.dbias ? part_count(blocks_of(m, std::max(n, k)), 1) * n : 0));
   for_row_blocks(m, std::max(n, k), [&](int64_t r, int64_t rows, int part) {
     const TensorView dz{p.dy.row<float>(r), DType::kF32, {rows, n}, p.dy.row_stride};
     const TensorView output{p.y.row<float>(r), DType::kF32, {rows, n}, p.y.row_stride};
