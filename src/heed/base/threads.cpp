@@ -78,8 +78,8 @@ int part_count(int64_t n, Grain grain) {
 
 void parallel_for(int64_t n, Grain grain, const std::function<void(int64_t, int64_t, int)>& body) {
   if (n <= 0) return;
-  const auto [threads, parts] = shares_of(n, grain);
-  const int64_t all = threads * parts;
+  const Shares shares = shares_of(n, grain);
+  const int64_t threads = shares.threads, parts = shares.parts, all = threads * parts;
   if (all == 1) return body(0, n, 0);
   // No exception may leave an OpenMP region.
   std::mutex mutex;
