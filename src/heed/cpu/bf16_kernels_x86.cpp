@@ -57,23 +57,38 @@ HEED_AVX512 inline __m512 load_half(const Source& s, int64_t row, int half) {
   return _mm512_maskz_loadu_ps(there ? s.columns[half] : 0, s.x + (there ? row * s.stride : 0) + half * 16);
 }
 
-HEED_AVX512 inline __m512i round_two(__m512 low, __m512 high) {
-  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
-}
-
-// Tile `t` of the block: 32 columns of each of 16 rows or, where rows are the depth, 16 columns of 16 pairs of rows.
-template <Layout kLayout>
-HEED_AVX512 inline void load_tile(const Source& s, int t, __m512i (&tile)[16]) {
-  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  for (int i = 0; i < 16; ++i) {
-    if constexpr (rows_are_depth(kLayout))
-      tile[i] = _mm512_permutexvar_epi16(interleave, round_two(load_half(s, 2 * i, t), load_half(s, 2 * i + 1, t)));
-    else tile[i] = round_two(load_half(s, t * 16 + i, 0), load_half(s, t * 16 + i, 1));
+// The halves' bf16 parts, each the nearest to what those before leave of a number.
+template <int kParts>
+HEED_AVX512 inline void round_two(__m512 low, __m512 high, __m512i (&parts)[kParts]) {
+  for (int part = 0; part < kParts; ++part) {
+    const auto rounded = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+    parts[part] = rounded;
+    if (part + 1 == kParts) break;
+    const auto widened = [&](int half) HEED_AVX512 {
+      const __m256i numbers = half == 0 ? _mm512_castsi512_si256(rounded) : _mm512_extracti64x4_epi64(rounded, 1);
+      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16));
+    };
+    low = _mm512_sub_ps(low, widened(0));
+    high = _mm512_sub_ps(high, widened(1));
   }
 }
 
-template <Layout kLayout>
+// The parts of tile `t` of the block: 32 columns of each of 16 rows or, where rows are the depth, 16 columns of 16
+// pairs of rows.
+template <Layout kLayout, int kParts>
+HEED_AVX512 inline void load_tiles(const Source& s, int t, __m512i (&tiles)[kParts][16]) {
+  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  for (int i = 0; i < 16; ++i) {
+    __m512i parts[kParts];
+    if constexpr (rows_are_depth(kLayout)) round_two(load_half(s, 2 * i, t), load_half(s, 2 * i + 1, t), parts);
+    else round_two(load_half(s, t * 16 + i, 0), load_half(s, t * 16 + i, 1), parts);
+    for (int part = 0; part < kParts; ++part)
+      tiles[part][i] = rows_are_depth(kLayout) ? _mm512_permutexvar_epi16(interleave, parts[part]) : parts[part];
+  }
+}
+
+template <Layout kLayout, int kParts>
 HEED_AVX512 void pack_band(const Band& band) {
   for (int64_t c = 0; c < band.cols; c += 32) {
     const int64_t left = band.cols - c;
@@ -82,20 +97,25 @@ HEED_AVX512 void pack_band(const Band& band) {
     const Source source{band.x + c, band.stride, band.rows, {mask(left), mask(left - 16)}};
     uint16_t* out = band.out + c / 32 * band.block_stride;
     for (int t = 0; t < 2; ++t) {
-      __m512i tile[16];
-      load_tile<kLayout>(source, t, tile);
-      if constexpr (kLayout == Layout::kFirstTransposed || kLayout == Layout::kSecondTransposed) transpose_pairs(tile);
-      for (int i = 0; i < 16; ++i) _mm512_store_si512(out + t * kTileElements + i * 32, tile[i]);
+      __m512i tiles[kParts][16];
+      load_tiles<kLayout>(source, t, tiles);
+      for (int part = 0; part < kParts; ++part) {
+        if constexpr (kLayout == Layout::kFirstTransposed || kLayout == Layout::kSecondTransposed)
+          transpose_pairs(tiles[part]);
+        uint16_t* to = out + part * kStepElements + t * kTileElements;
+        for (int i = 0; i < 16; ++i) _mm512_store_si512(to + i * 32, tiles[part][i]);
+      }
     }
   }
 }
 
+template <int kParts>
 void pack(Layout layout, const Band& band) {
   switch (layout) {
-    case Layout::kFirst: return pack_band<Layout::kFirst>(band);
-    case Layout::kFirstTransposed: return pack_band<Layout::kFirstTransposed>(band);
-    case Layout::kSecond: return pack_band<Layout::kSecond>(band);
-    case Layout::kSecondTransposed: return pack_band<Layout::kSecondTransposed>(band);
+    case Layout::kFirst: return pack_band<Layout::kFirst, kParts>(band);
+    case Layout::kFirstTransposed: return pack_band<Layout::kFirstTransposed, kParts>(band);
+    case Layout::kSecond: return pack_band<Layout::kSecond, kParts>(band);
+    case Layout::kSecondTransposed: return pack_band<Layout::kSecondTransposed, kParts>(band);
   }
 }
 
@@ -150,6 +170,51 @@ struct alignas(64) TileShapes {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
+// Into the registers of the first or second factor, the two tiles of a part.
+HEED_AMX inline void load_first(const uint16_t* a) {
+  _tile_loadd(4, a, 64);
+  _tile_loadd(5, a + kTileElements, 64);
+}
+HEED_AMX inline void load_second(const uint16_t* b) {
+  _tile_loadd(6, b, 64);
+  _tile_loadd(7, b + kTileElements, 64);
+}
+HEED_AMX inline void add_products() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+// One step. Of f32's parts each two that follow have a factor in common, and the small products come first as far as
+// that allows.
+template <int kParts>
+HEED_AMX inline void add_step(const uint16_t* a, const uint16_t* b) {
+  if constexpr (kParts == 1) {
+    load_first(a);
+    load_second(b);
+    add_products();
+  } else {
+    static_assert(kParts == kF32Parts);
+    const uint16_t *a_middle = a + kStepElements, *a_low = a_middle + kStepElements;
+    const uint16_t *b_middle = b + kStepElements, *b_low = b_middle + kStepElements;
+    load_first(a_low);
+    load_second(b);
+    add_products();
+    load_first(a_middle);
+    add_products();
+    load_second(b_middle);
+    add_products();
+    load_first(a);
+    add_products();
+    load_second(b_low);
+    add_products();
+    load_second(b);
+    add_products();
+  }
+}
+
+template <int kParts>
 HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_t steps, bool accumulate, float* c,
                                     int64_t c_stride) {
   const auto bytes = static_cast<size_t>(c_stride) * sizeof(float);
@@ -170,31 +235,33 @@ HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t step = 0; step < steps; ++step, a += kStepElements, b += kStepElements) {
-    _tile_loadd(4, a, 64);
-    _tile_loadd(6, b, 64);
-    _tile_loadd(7, b + kTileElements, 64);
-    _tile_loadd(5, a + kTileElements, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
+  for (int64_t step = 0; step < steps; ++step, a += kParts * kStepElements, b += kParts * kStepElements)
+    add_step<kParts>(a, b);
   _tile_stored(0, c, bytes);
   _tile_stored(1, c + 16, bytes);
   _tile_stored(2, lower, bytes);
   _tile_stored(3, lower + 16, bytes);
 }
 
-HEED_AMX void multiply_amx(const Product& p) {
+// The depth is cut so that a panel's steps stay in the first-level cache.
+template <int kParts>
+HEED_AMX void multiply_amx(const Product& whole) {
+  constexpr int64_t kDepth = 16;
   const TileShapes shapes;
   _tile_loadconfig(&shapes);
-  for_each_block(p, [&](const uint16_t* a, const uint16_t* b, float* c, int64_t rows, int64_t cols) HEED_AMX {
-    if (rows == kPanel && cols == kPanel) return multiply_tiles(a, b, p.steps, p.accumulate, c, p.c_stride);
-    alignas(64) float block[kPanel * kPanel];
-    multiply_tiles(a, b, p.steps, false, block, kPanel);
-    store_part(block, p, c, rows, cols);
-  });
+  for (int64_t step = 0; step == 0 || step < whole.steps; step += kDepth) {
+    Product p = whole;
+    p.a += step * kParts * kStepElements;
+    p.b += step * kParts * kStepElements;
+    p.steps = whole.steps - step < kDepth ? whole.steps - step : kDepth;
+    p.accumulate = whole.accumulate || step > 0;
+    for_each_block(p, [&](const uint16_t* a, const uint16_t* b, float* c, int64_t rows, int64_t cols) HEED_AMX {
+      if (rows == kPanel && cols == kPanel) return multiply_tiles<kParts>(a, b, p.steps, p.accumulate, c, p.c_stride);
+      alignas(64) float block[kPanel * kPanel];
+      multiply_tiles<kParts>(a, b, p.steps, false, block, kPanel);
+      store_part(block, p, c, rows, cols);
+    });
+  }
   _tile_release();
 }
 
@@ -222,16 +289,18 @@ bool has_amx() {
          ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-constexpr Kernels kAvx512{"AVX512_BF16", pack, multiply_avx512};
-constexpr Kernels kAmx{"AMX", pack, multiply_amx};
+constexpr Kernels kAvx512{"AVX512_BF16", 1, pack<1>, multiply_avx512};
+constexpr Kernels kAmx{"AMX", 1, pack<1>, multiply_amx<1>};
+constexpr Kernels kAmxF32{"AMX", kF32Parts, pack<kF32Parts>, multiply_amx<kF32Parts>};
 
 }  // namespace
 
-std::vector<const Kernels*> x86_kernels() {
+std::vector<const Kernels*> x86_kernels(DType dtype, bool amx_allowed) {
   std::vector<const Kernels*> found;
   if (!has_avx512_bf16()) return found;
-  if (has_amx()) found.push_back(&kAmx);
-  found.push_back(&kAvx512);
+  const bool f32 = dtype == DType::kF32;
+  if (amx_allowed && has_amx()) found.push_back(f32 ? &kAmxF32 : &kAmx);
+  if (!f32) found.push_back(&kAvx512);  // f32 ones of it would be three times as slow as plain multiply-adds
   return found;
 }
 
@@ -240,7 +309,7 @@ std::vector<const Kernels*> x86_kernels() {
 #else
 
 namespace heed::cpu::bf16 {
-std::vector<const Kernels*> x86_kernels() { return {}; }
+std::vector<const Kernels*> x86_kernels(DType /*dtype*/, bool /*amx_allowed*/) { return {}; }
 }  // namespace heed::cpu::bf16
 
 #endif

@@ -4,14 +4,14 @@
 #include <hwy/targets.h>
 
 #include <cstdlib>
+#include <string_view>
 
 namespace heed::cpu {
 namespace {
 
 void limit_instructions() {
-  const char* limit = std::getenv("HEED_SIMD");
-  if (!limit || !*limit) return;
-  const std::string_view name = limit;
+  const std::string_view name = simd_limit();
+  if (name.empty()) return;
   check<UsageError>(name == "avx2" || name == "scalar" || name == "avx512",
                     "HEED_SIMD is \"{}\"; expected avx512, avx2 or scalar", name);
   if (name != "avx512") hwy::DisableTargets(HWY_AVX3 | HWY_AVX3_DL);
@@ -19,6 +19,11 @@ void limit_instructions() {
 }
 
 }  // namespace
+
+std::string_view simd_limit() {
+  const char* limit = std::getenv("HEED_SIMD");
+  return limit ? limit : "";
+}
 
 CpuBackend& cpu_backend() {
   // Never destroyed: tensors with static lifetime may still return memory to it.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "heed/core/backend.h"
 
@@ -95,8 +96,10 @@ class CpuBackend final : public Backend {
             const AdamParams& params) override;
 };
 
-// The process's one CPU backend. On first use HEED_SIMD=avx2 or scalar limits the instructions (for tests).
+// The process's one CPU backend. On first use HEED_SIMD limits the instructions: to avx512 (without AMX), avx2 or
+// scalar.
 CpuBackend& cpu_backend();
+std::string_view simd_limit();  // HEED_SIMD, or nothing
 
 // The instruction set that the kernels chose: "AVX3" (AVX-512), "AVX2" or "Scalar".
 std::string simd_name();

@@ -1,5 +1,5 @@
 // The second factor of training's products, in one of two forms: as it lies in memory, for oneDNN's sgemm, or cut into
-// tiles of numbers rounded to bf16 (bf16_kernels.h).
+// tiles of bf16 numbers (bf16_kernels.h), one for each of the factor's or the three parts of one in f32.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "heed/core/backend.h"
+#include "heed/cpu/bf16_kernels.h"
 
 namespace heed::cpu {
 
@@ -39,7 +40,7 @@ struct LinearBackward {
 std::shared_ptr<const Factor> plain_factor(const TensorView& b, bool transpose, int64_t rows);
 void plain_linear_backward(const LinearBackward& p);
 
-std::shared_ptr<const Factor> tile_factor(const TensorView& b, bool transpose);
-void tile_linear_backward(const LinearBackward& p);
+std::shared_ptr<const Factor> tile_factor(const bf16::Kernels& kernels, const TensorView& b, bool transpose);
+void tile_linear_backward(const bf16::Kernels& kernels, const LinearBackward& p);
 
 }  // namespace heed::cpu

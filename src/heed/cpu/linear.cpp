@@ -6,11 +6,23 @@
 #include "heed/cpu/factor.h"
 
 namespace heed::cpu {
-std::string_view CpuBackend::bf16_instructions() const { return bf16::kernels().name; }
+namespace {
+
+constexpr int64_t kRowsWorthParts = 64;  // for fewer, a weight in f32 is not worth cutting into parts
+
+// nullptr: sgemm
+const bf16::Kernels* tile_kernels(DType dtype, int64_t rows) {
+  return dtype == DType::kF32 && rows < kRowsWorthParts ? nullptr : bf16::kernels(dtype);
+}
+
+}  // namespace
+
+std::string_view CpuBackend::bf16_instructions() const { return bf16::kernels(DType::kBF16)->name; }
 
 std::shared_ptr<const PackedMatrix> CpuBackend::pack_factor(const TensorView& b, bool transpose, DType dtype,
                                                             int64_t rows) {
-  return dtype == DType::kBF16 ? tile_factor(b, transpose) : plain_factor(b, transpose, rows);
+  const bf16::Kernels* tiles = tile_kernels(dtype, rows);
+  return tiles ? tile_factor(*tiles, b, transpose) : plain_factor(b, transpose, rows);
 }
 
 void CpuBackend::gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
@@ -29,7 +41,7 @@ void CpuBackend::linear_backward(const TensorView& x, const TensorView& w, bool 
                                  bool accumulate_dbias, const TensorView& dbias) {
   const LinearBackward p{
       x, w, transposed, kind, dropout, y, dy, accumulate_dx, dx, accumulate_dw, dw, accumulate_dbias, dbias};
-  if (dtype == DType::kBF16) tile_linear_backward(p);
+  if (const bf16::Kernels* tiles = tile_kernels(dtype, dy.rows())) tile_linear_backward(*tiles, p);
   else plain_linear_backward(p);
 }
 

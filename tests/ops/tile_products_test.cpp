@@ -1,9 +1,10 @@
-// Products in bf16, on each set of instructions that the machine has, against f32 products of rounded factors: those
-// are the same but for the order of the sums.
+// Products with factors in tiles, rounded to bf16 or in f32 cut into three parts, on each set of instructions that the
+// machine has, against plain products of the (rounded) factors: those are the same but for the order of the sums.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "heed/base/threads.h"
 #include "heed/cpu/bf16_kernels.h"
@@ -17,6 +18,11 @@ namespace {
 using cpu::bf16::Kernels;
 using testing::expect_near;
 using testing::random_tensor;
+
+struct Instructions {
+  DType dtype;
+  const Kernels* kernels;
+};
 
 Tensor rounded(const Tensor& x) {
   const Tensor y = x.clone();
@@ -36,23 +42,30 @@ Tensor identity(int64_t n) {
   return y;
 }
 
-// c = op(a) op(b) (+ c), the factors given as they are multiplied.
-Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& add_to = {}) {
-  const Tensor left = transpose_a ? transposed(a) : a, right = transpose_b ? transposed(b) : b;
-  const Tensor c = add_to.defined() ? add_to.clone() : Tensor::empty({a.dim(0), b.dim(1)});
-  const auto factor = backend().pack_factor(right.view(), transpose_b, DType::kBF16, a.dim(0));
-  backend().gemm_factor(left.view(), transpose_a, *factor, add_to.defined(), c.view());
-  return c;
-}
-
-class Bf16 : public ::testing::TestWithParam<const Kernels*> {
+class Tiles : public ::testing::TestWithParam<Instructions> {
  protected:
-  void SetUp() override { cpu::bf16::use_kernels(GetParam()); }
+  void SetUp() override { cpu::bf16::use_kernels(dtype(), GetParam().kernels); }
   void TearDown() override {
-    cpu::bf16::use_kernels(nullptr);
+    cpu::bf16::use_kernels(dtype(), nullptr);
     set_thread_count(0);
   }
+  static DType dtype() { return GetParam().dtype; }
+  // As factors of this type are.
+  static Tensor as_factor(const Tensor& x) { return dtype() == DType::kBF16 ? rounded(x) : x; }
+  // c = op(a) op(b) (+ c), the factors given as they are multiplied.
+  static Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b,
+                        const Tensor& add_to = {}) {
+    const Tensor left = transpose_a ? transposed(a) : a, right = transpose_b ? transposed(b) : b;
+    const Tensor c = add_to.defined() ? add_to.clone() : Tensor::empty({a.dim(0), b.dim(1)});
+    const auto factor = backend().pack_factor(right.view(), transpose_b, dtype(), kManyRows);
+    backend().gemm_factor(left.view(), transpose_a, *factor, add_to.defined(), c.view());
+    return c;
+  }
+
+  static constexpr int64_t kManyRows = 1000;  // so that tiles are worth it
 };
+class Bf16 : public Tiles {};
+class F32Parts : public Tiles {};
 
 struct Sizes {
   int64_t m, n, k;
@@ -60,12 +73,12 @@ struct Sizes {
 constexpr Sizes kSizes[] = {{1, 1, 1},    {7, 5, 3},     {32, 32, 32},  {33, 31, 65},    {16, 48, 17},
                             {100, 17, 1}, {5, 600, 530}, {600, 5, 513}, {300, 130, 129}, {40, 700, 1030}};
 
-TEST_P(Bf16, ProductsMatchF32OnRoundedFactors) {
+TEST_P(Tiles, ProductsMatchPlainOnes) {
   for (const auto& [m, n, k] : kSizes) {
     const Tensor a = random_tensor({m, k}, 1), b = random_tensor({k, n}, 2), c = random_tensor({m, n}, 3);
     const Tensor expected = Tensor::empty({m, n}), sum = c.clone();
-    backend().gemm(rounded(a).view(), false, rounded(b).view(), false, 1, false, expected.view());
-    backend().gemm(rounded(a).view(), false, rounded(b).view(), false, 1, true, sum.view());
+    backend().gemm(as_factor(a).view(), false, as_factor(b).view(), false, 1, false, expected.view());
+    backend().gemm(as_factor(a).view(), false, as_factor(b).view(), false, 1, true, sum.view());
     for (const int threads : {1, 3}) {
       set_thread_count(threads);
       for (const bool ta : {false, true})
@@ -79,7 +92,7 @@ TEST_P(Bf16, ProductsMatchF32OnRoundedFactors) {
   }
 }
 
-TEST_P(Bf16, RoundsToNearestEven) {
+TEST_P(Tiles, HoldNumbersExactlyOrRoundedToNearestEven) {
   const float one_up = 1 + std::ldexp(1.0f, -7);
   std::vector<float> values = {0,
                                -0.0f,
@@ -94,14 +107,14 @@ TEST_P(Bf16, RoundsToNearestEven) {
   const Tensor noise = random_tensor({54}, 5);
   for (const float v : noise.to_vector<float>()) values.push_back(v);
   const Tensor x = Tensor::from(values, {2, 32});
-  const auto expected = rounded(x).to_vector<float>();
+  const auto expected = as_factor(x).to_vector<float>();
   EXPECT_EQ(product(x, false, identity(32), false).to_vector<float>(), expected);
   EXPECT_EQ(product(x, true, identity(32), true).to_vector<float>(), expected);
   EXPECT_EQ(product(identity(2), false, x, false).to_vector<float>(), expected);
   EXPECT_EQ(product(identity(2), true, x, true).to_vector<float>(), expected);
 }
 
-TEST_P(Bf16, WhatIsNotFiniteStaysInItsRow) {
+TEST_P(Tiles, WhatIsNotFiniteStaysInItsRow) {
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     const Tensor a = Tensor::full({40, 40}, 1), b = Tensor::full({40, 40}, 1);
     a.data<float>()[33 * 40 + 39] = bad;
@@ -114,13 +127,13 @@ TEST_P(Bf16, WhatIsNotFiniteStaysInItsRow) {
   }
 }
 
-TEST_P(Bf16, NothingIsReadOrWrittenBesideTheMatrices) {
+TEST_P(Tiles, NothingIsReadOrWrittenBesideTheMatrices) {
   // Columns 3 to 36 of wider matrices, the rest of which is NaN or must stay as it is.
   const Tensor wide = Tensor::full({40, 60}, std::numeric_limits<double>::quiet_NaN());
   const Tensor x = random_tensor({40, 34}, 1), w = random_tensor({34, 34}, 2);
   backend().copy(x.view(), wide.slice_columns(3, 34).view());
   const Tensor y = Tensor::full({40, 60}, 7);
-  const auto factor = backend().pack_factor(w.view(), false, DType::kBF16, 40);
+  const auto factor = backend().pack_factor(w.view(), false, dtype(), kManyRows);
   backend().gemm_factor(wide.slice_columns(3, 34).view(), false, *factor, false, y.slice_columns(3, 34).view());
   EXPECT_EQ(y.slice_columns(3, 34).to_vector<float>(), product(x, false, w, false).to_vector<float>());
   for (int64_t r = 0; r < 40; ++r)
@@ -130,7 +143,7 @@ TEST_P(Bf16, NothingIsReadOrWrittenBesideTheMatrices) {
     }
 }
 
-TEST_P(Bf16, EmptySizes) {
+TEST_P(Tiles, EmptySizes) {
   const Tensor c = random_tensor({3, 4}, 1), none = Tensor::empty({3, 0}), nothing = Tensor::empty({0, 4});
   EXPECT_EQ(product(none, false, nothing, false).to_vector<float>(), std::vector<float>(12));
   EXPECT_EQ(product(none, false, nothing, false, c).to_vector<float>(), c.to_vector<float>());
@@ -171,6 +184,35 @@ LinearResult linear(const LinearCase& c, DType product) {
   return result;
 }
 
+// Half of the numbers are 2^-8 to 2^8 times as large as the others; errors relative to the sum of the products' sizes.
+TEST_P(F32Parts, AreAsExactAsSgemm) {
+  const int64_t m = 64, n = 48, k = 1500;
+  std::mt19937 random(3);
+  const auto factor = [&](Shape shape, uint64_t seed) {
+    const Tensor x = random_tensor(shape, seed);
+    for (int64_t i = 0; i < x.numel(); i += 2)
+      x.data<float>()[i] *= std::ldexp(1.0f, static_cast<int>(random() % 17) - 8);
+    return x;
+  };
+  const Tensor a = factor({m, k}, 1), b = factor({k, n}, 2), plain = Tensor::empty({m, n});
+  backend().gemm(a.view(), false, b.view(), false, 1, false, plain.view());
+  const Tensor parts = product(a, false, b, false);
+  double of_plain = 0, of_parts = 0;
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0, size = 0;
+      for (int64_t l = 0; l < k; ++l) {
+        const double term = double{a.data<float>()[i * k + l]} * b.data<float>()[l * n + j];
+        sum += term;
+        size += std::abs(term);
+      }
+      of_plain = std::max(of_plain, std::abs(plain.data<float>()[i * n + j] - sum) / size);
+      of_parts = std::max(of_parts, std::abs(parts.data<float>()[i * n + j] - sum) / size);
+    }
+  EXPECT_LT(of_parts, 2 * of_plain);
+  EXPECT_LT(of_parts, std::ldexp(1.0, -20));
+}
+
 // Factors that bf16 holds exactly, dz among them (ReLU and a dropout of one half keep it so): nothing is left but the
 // sums' order.
 TEST_P(Bf16, LinearAndItsGradientsMatchF32) {
@@ -201,13 +243,13 @@ TEST_P(Bf16, OtherActivationsAreCloseToF32) {
   }
 }
 
-TEST_P(Bf16, TheSameBitsForEveryThreadCount) {
+TEST_P(Tiles, TheSameBitsForEveryThreadCount) {
   const LinearCase c{{700, 130, 70}, Activation::kRelu, false, true, true};
   set_thread_count(1);
-  const LinearResult one = linear(c, DType::kBF16);
+  const LinearResult one = linear(c, dtype());
   for (const int threads : {1, 2, 4}) {
     set_thread_count(threads);
-    const LinearResult more = linear(c, DType::kBF16);
+    const LinearResult more = linear(c, dtype());
     EXPECT_EQ(more.y.to_vector<float>(), one.y.to_vector<float>());
     EXPECT_EQ(more.dx.to_vector<float>(), one.dx.to_vector<float>());
     EXPECT_EQ(more.dw.to_vector<float>(), one.dw.to_vector<float>());
@@ -250,10 +292,20 @@ TEST_P(Bf16, LossOverTheVocabulary) {
   }
 }
 
-std::string name_of_kernels(const ::testing::TestParamInfo<const Kernels*>& info) {
-  return info.param->name.empty() ? "Emulated" : std::string(info.param->name);
+std::vector<Instructions> instructions(std::initializer_list<DType> dtypes) {
+  std::vector<Instructions> all;
+  for (const DType dtype : dtypes)
+    for (const Kernels* kernels : cpu::bf16::supported_kernels(dtype)) all.push_back({dtype, kernels});
+  return all;
 }
-INSTANTIATE_TEST_SUITE_P(On, Bf16, ::testing::ValuesIn(cpu::bf16::supported_kernels()), name_of_kernels);
+
+std::string name_of(const ::testing::TestParamInfo<Instructions>& info) {
+  const std::string_view name = info.param.kernels->name;
+  return (info.param.dtype == DType::kF32 ? "F32" : "") + (name.empty() ? "Emulated" : std::string(name));
+}
+INSTANTIATE_TEST_SUITE_P(On, Tiles, ::testing::ValuesIn(instructions({DType::kBF16, DType::kF32})), name_of);
+INSTANTIATE_TEST_SUITE_P(On, Bf16, ::testing::ValuesIn(instructions({DType::kBF16})), name_of);
+INSTANTIATE_TEST_SUITE_P(On, F32Parts, ::testing::ValuesIn(instructions({DType::kF32})), name_of);
 
 }  // namespace
 }  // namespace heed
