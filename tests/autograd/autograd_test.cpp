@@ -22,6 +22,24 @@ TEST(Backward, SumsOverAllUses) {
   EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{5, 16, 33}));
 }
 
+// A sum hands its gradient on to its first summand, which may get more from elsewhere, before and after.
+TEST(Backward, AGradientHandedOnIsNobodyElses) {
+  const Tensor x = leaf({1, 2, 3});
+  const Tensor y = ops::scale(x, 2), z = ops::scale(x, 3);
+  const Tensor twice = ops::add(y, y);                                                // 4 x
+  const Tensor all = ops::add(ops::add(twice, z), ops::multiply(ops::add(y, z), y));  // 7 x + 5 x * 2 x
+  backward(ops::sum(all));
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{27, 47, 67}));  // 7 + 20 x
+}
+
+TEST(Backward, AGradientIsNotHandedOnToALeafOrAPart) {
+  const Tensor x = leaf({1, 2, 3, 4}), w = leaf({5, 6});
+  backward(ops::sum(ops::add(w, ops::add(x.slice_columns(0, 2), x.slice_columns(2, 2)))));
+  backward(ops::sum(ops::add(w, w)));
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{1, 1, 1, 1}));
+  EXPECT_EQ(w.grad().to_vector<float>(), (std::vector<float>{3, 3}));
+}
+
 TEST(Backward, AddsToWhatWasThere) {
   const Tensor x = leaf({1, 2});
   backward(ops::sum(ops::scale(x, 3)));

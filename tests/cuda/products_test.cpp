@@ -79,14 +79,17 @@ TEST_F(GpuBackend, LinearWithBiasActivationAndDropout) {
       for (const Activation act : kActivations)
         for (const float rate : {0.0f, 0.3f})
           for (const bool transposed : {false, true}) {
-            const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), bias({n}, 3), y({m, n}, 4);
+            const Both x({m, k}, 1), w(transposed ? Shape{k, n} : Shape{n, k}, 2), bias({n}, 3), y({m, n}, 4),
+                z({m, n}, 5);
             const Dropout dropout{rate, 7, 3, nullptr, nullptr};
             const auto run = [&](Backend& on, const Tensor Both::*t) {
               on.linear((x.*t).view(), *on.pack_factor((w.*t).view(), !transposed, dtype, m),
-                        transposed ? TensorView() : (bias.*t).view(), act, dropout, (y.*t).view());
+                        transposed ? TensorView() : (bias.*t).view(), act, dropout,
+                        derivative_needs_input(act) ? (z.*t).view() : TensorView(), (y.*t).view());
             };
             run(cpu(), &Both::cpu);
             run(gpu(), &Both::gpu);
+            expect_close(z, 5e-5, "what the activation got");
             expect_close(y, 5e-5, fmt::format("linear {} x {} x {}, activation {}", m, n, k, static_cast<int>(act)));
           }
 }
@@ -96,7 +99,7 @@ TEST_F(GpuBackend, LinearOverNothingIsTheBias) {
   for (const DType dtype : kProductTypes) {
     const auto run = [&](Backend& on, const Tensor Both::*t) {
       on.linear((x.*t).view(), *on.pack_factor((w.*t).view(), true, dtype, 3), (bias.*t).view(), Activation::kRelu, {},
-                (y.*t).view());
+                {}, (y.*t).view());
     };
     run(cpu(), &Both::cpu);
     run(gpu(), &Both::gpu);
@@ -107,7 +110,7 @@ TEST_F(GpuBackend, LinearOverNothingIsTheBias) {
 TEST_F(GpuBackend, LinearBackward) {
   for (const auto& [m, n, k] : kSizes)
     for (const DType dtype : kProductTypes)
-      for (const Activation act : {Activation::kNone, Activation::kRelu})
+      for (const Activation act : kActivations)
         for (const float rate : {0.0f, 0.3f})
           for (const bool transposed : {false, true})
             for (const bool accumulate : {false, true}) {
@@ -140,7 +143,7 @@ TEST_F(GpuBackend, WeightsInBf16) {
     const auto one_way = [&](const Tensor& in, bool transposed, const Tensor& out) {
       if (prepared) {
         const auto factor = on.pack_factor(w.view(), !transposed, DType::kF32, kRows);
-        return on.linear(in.view(), *factor, {}, Activation::kNone, {}, out.view());
+        return on.linear(in.view(), *factor, {}, Activation::kNone, {}, {}, out.view());
       }
       on.linear_packed(in.view(), *on.pack(w.view(), transposed), {}, Activation::kNone, out.view());
     };

@@ -50,6 +50,14 @@ ops::TokenRowsPtr rows_with(std::vector<uint32_t> example, std::vector<int32_t> 
   return rows;
 }
 
+TEST(Dropout, OfASummandIsThatOfTheOperation) {
+  const auto site = ops::dropout_site(0.4f, 5, 2, rows_with({1, 1, 2, 6}, {0, 3, 1, 1}));
+  run({"add dropped",
+       {{4, 150}, {4, 150}},
+       [=](const auto& x) { return ops::add(x[0], x[1], site); },
+       [=](const auto& x) { return ops::add(x[0], ops::dropout(x[1], site)); }});
+}
+
 // The bit of a channel, straight from the generator: the kernels of every instruction set must agree with this.
 TEST(Dropout, DrawsByTheDocumentedCounter) {
   const float rate = 0.3f;

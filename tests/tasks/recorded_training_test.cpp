@@ -7,6 +7,7 @@
 #include "heed/base/files.h"
 #include "heed/data/line_reader.h"
 #include "heed/io/safetensors.h"
+#include "heed/tasks/classification_training.h"
 #include "heed/tasks/translation_training.h"
 #include "heed/train/trainer.h"
 #include "shared_files.h"
@@ -59,26 +60,10 @@ struct Losses : train::TrainObserver {
   }
 };
 
-void replays(const std::string& name, double bound) {
-  SCOPED_TRACE(name);
-  const fs::path golden = testing::shared_path("goldens/" + name);
-  const testing::TemporaryFolder folder;
-  const fs::path tsv = folder / "train.tsv";
-  if (name == "bart") write_copies(tsv);
-  else write_lines_of(golden, tsv);
-  const Json recorded = read_json(golden / "golden.json")["train"];
-
-  TranslationTrainingOptions task;
-  task.train.tsv = tsv;
-  task.init = golden;
-  task.dropout = 0;
-  task.batch_pairs = kRows;
-  task.batch_tokens = 1 << 20;
-  task.label_smoothing = 0;
-  TranslationTraining training(task);
-
+// Trains as it was recorded.
+void expect_recorded(TrainingTask& training, const Json& recorded, const fs::path& output, double bound) {
   train::TrainOptions course;
-  course.output = folder / "model";
+  course.output = output;
   course.max_steps = static_cast<int64_t>(recorded["losses"].size());
   course.schedule.kind = optim::ScheduleKind::kConstant;
   course.schedule.peak = recorded["lr"];
@@ -100,6 +85,26 @@ void replays(const std::string& name, double bound) {
   }
 }
 
+void replays(const std::string& name, double bound) {
+  SCOPED_TRACE(name);
+  const fs::path golden = testing::shared_path("goldens/" + name);
+  const testing::TemporaryFolder folder;
+  const fs::path tsv = folder / "train.tsv";
+  if (name == "bart") write_copies(tsv);
+  else write_lines_of(golden, tsv);
+  const Json recorded = read_json(golden / "golden.json")["train"];
+
+  TranslationTrainingOptions task;
+  task.train.tsv = tsv;
+  task.init = golden;
+  task.dropout = 0;
+  task.batch_pairs = kRows;
+  task.batch_tokens = 1 << 20;
+  task.label_smoothing = 0;
+  TranslationTraining training(task);
+  expect_recorded(training, recorded, folder / "model", bound);
+}
+
 TEST(RecordedTraining, Marian) {
   HEED_NEEDS_SHARED("goldens/marian");
   replays("marian", 1e-3);
@@ -115,6 +120,34 @@ TEST(RecordedTraining, Bart) {
   HEED_NEEDS_SHARED("goldens/bart");
   HEED_NEEDS_SHARED("data/multi30k");
   replays("bart", 1e-3);
+}
+
+// Every other example is a pair, the next one a text alone.
+TEST(RecordedTraining, BertForClassification) {
+  HEED_NEEDS_SHARED("goldens/bert_classify");
+  HEED_NEEDS_SHARED("data/multi30k");
+  constexpr size_t kLinesOfABatch = 20;
+  static constexpr const char* kLabels[] = {"negative", "neutral", "positive"};
+  const testing::TemporaryFolder folder;
+  std::vector<std::string> lines(kBatches * kLinesOfABatch);
+  data::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
+  for (std::string& line : lines) ASSERT_TRUE(reader.next(line));
+  std::ofstream tsv(folder / "train.tsv");
+  tsv << "sentence1\tsentence2\tlabel\n";
+  for (size_t k = 0; k < kBatches; ++k)
+    for (size_t i = 0; i < kRows; ++i) {
+      const size_t line = kLinesOfABatch * k + 2 * i;
+      tsv << lines[line] << '\t' << (i % 2 == 0 ? lines[line + 1] : "") << '\t' << kLabels[i % 3] << '\n';
+    }
+  tsv.close();
+
+  const fs::path golden = testing::shared_path("goldens/bert_classify");
+  ClassificationTrainingOptions task;
+  task.train = folder / "train.tsv";
+  task.start.init = golden;
+  task.batch_size = kRows;
+  ClassificationTraining training(task);
+  expect_recorded(training, read_json(golden / "golden.json")["train"], folder / "model", 1e-3);
 }
 
 }  // namespace

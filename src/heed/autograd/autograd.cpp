@@ -163,6 +163,18 @@ std::vector<GradSlot> grad_slots(std::initializer_list<const Tensor*> parts) {
   return slots;
 }
 
+void give_grad(const Tensor& x, const Tensor& dy) {
+  if (!x.requires_grad()) return;
+  TensorBody& body = *x.body();
+  if (body.node && !body.grad && x.whole() && x.shape() == body.shape && dy.whole() && dy.body()->shape == body.shape) {
+    body.grad = dy.body();
+    body.grad_written = true;
+    return;
+  }
+  const GradSlot slot = grad_slot(x);
+  backend(dy.device()).scale(dy.view(), 1, slot.accumulate, slot.view());
+}
+
 Tensor take_grad(const Tensor& x) {
   TensorBody& body = *x.body();
   if (!body.grad_written) return {};

@@ -62,6 +62,10 @@ GradSlot grad_slot(const Tensor& x);
 // nothing is zeroed and all are written over.
 std::vector<GradSlot> grad_slots(std::initializer_list<const Tensor*> parts);
 
+// Hands dy on as the gradient of x, or a part of it: without a copy where x, an operation's result, has got none yet.
+// For a backward whose last use of its dy this is; it must have the shape of x.
+void give_grad(const Tensor& x, const Tensor& dy);
+
 // Called by backward() as soon as a leaf's gradient is final.
 using GradReadyHook = std::function<void(TensorBody& leaf)>;
 

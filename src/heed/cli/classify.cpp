@@ -96,7 +96,8 @@ int run_classify(Command& command) {
   rows.run(
       [&](const std::string& line) {
         const auto [first, second] = pairs ? two_columns(line) : std::pair(line, std::string());
-        auto tokens = pairs ? classifier.tokenizer->tokenize_pair(first, second) : classifier.tokenizer->tokenize(line);
+        auto tokens =
+            second.empty() ? classifier.tokenizer->tokenize(first) : classifier.tokenizer->tokenize_pair(first, second);
         cut += tasks::shorten(tokens, static_cast<size_t>(classifier.model->max_length()));
         check<DataError>(!tokens.ids.empty(), "the text has no tokens");
         return tokens;

@@ -20,6 +20,10 @@
 namespace heed {
 
 enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh, kSilu, kTanh };
+// Whether the derivative is computed from the activation's input; else its output tells it.
+constexpr bool derivative_needs_input(Activation kind) {
+  return kind != Activation::kNone && kind != Activation::kRelu;
+}
 enum class NormKind : uint8_t { kLayer, kRms };
 
 // Random zeros with probability `rate`, the rest scaled by 1 / (1 - rate). The bit of channel c in row r is a pure
@@ -125,18 +129,20 @@ class Backend {
   // c = op(a) b + (accumulate ? c : 0), b from pack_factor.
   virtual void gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
                            const TensorView& c) = 0;
-  // y [rows, out] = dropout(act(x [rows, in] w + bias)), w [in, out] from pack_factor; bias may be empty.
+  // z = x [rows, in] w + bias, y [rows, out] = dropout(act(z)), w [in, out] from pack_factor; bias may be empty, and z
+  // where nobody needs it.
   virtual void linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
-                      const Dropout& dropout, const TensorView& y) = 0;
-  // Its backward, for kNone and kRelu, from the weight as it lies, [out, in] or, if `transposed`, [in, out]: dx, dw
-  // (like w) and dbias, each of which may be empty. dy is written over.
+                      const Dropout& dropout, const TensorView& z, const TensorView& y) = 0;
+  // Its backward from the weight as it lies, [out, in] or, if `transposed`, [in, out], and from `kept`: z where
+  // derivative_needs_input(activation), else y. dx, dw (like w) and dbias may each be empty. dy is written over.
   virtual void linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype,
-                               Activation activation, const Dropout& dropout, const TensorView& y, const TensorView& dy,
-                               bool accumulate_dx, const TensorView& dx, bool accumulate_dw, const TensorView& dw,
-                               bool accumulate_dbias, const TensorView& dbias) = 0;
+                               Activation activation, const Dropout& dropout, const TensorView& kept,
+                               const TensorView& dy, bool accumulate_dx, const TensorView& dx, bool accumulate_dw,
+                               const TensorView& dw, bool accumulate_dbias, const TensorView& dbias) = 0;
 
   // --- elementwise ----------------------------------------------------------------------------------------------
-  virtual void add(const TensorView& a, const TensorView& b, const TensorView& y) = 0;
+  // y = a + dropout(b)
+  virtual void add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) = 0;
   virtual void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) = 0;
   virtual void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) = 0;
   virtual void activation(const TensorView& x, Activation kind, const TensorView& y) = 0;

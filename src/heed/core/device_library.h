@@ -34,7 +34,7 @@ class DeviceLibrary {
 };
 
 // Changes whenever DeviceLibrary, Backend or what they pass changes.
-inline constexpr int kDeviceAbi = 2;
+inline constexpr int kDeviceAbi = 3;
 using OpenDeviceLibrary = DeviceLibrary* (*)(int abi);
 inline constexpr const char* kOpenCuda = "heed_open_cuda";
 

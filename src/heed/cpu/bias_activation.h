@@ -6,13 +6,14 @@
 
 namespace heed::cpu {
 
-// y = dropout(act(y + bias)) in place.
+// z = y + bias, y = dropout(act(z)); z may be empty.
 void bias_activation(const TensorView& y, const TensorView& bias, Activation kind, const Dropout& dropout,
-                     int64_t first_row);
+                     int64_t first_row, const TensorView& z);
 
-// Turns dy into d loss / d (x w^T + bias) in place, and adds its sums over the rows to column_sums [cols] if that is
-// not nullptr. ReLU's dropout is not drawn again: an element of y is above zero where it was kept and passed on.
-void bias_activation_backward(const TensorView& y, Activation kind, const Dropout& dropout, int64_t first_row,
+// Turns dy into dz in place, and adds its sums over the rows to column_sums [cols] if that is not nullptr. `kept` is z
+// where derivative_needs_input(kind), else y. ReLU's dropout is not drawn again: an element of y is above zero where it
+// was kept and passed on.
+void bias_activation_backward(const TensorView& kept, Activation kind, const Dropout& dropout, int64_t first_row,
                               const TensorView& dy, float* column_sums);
 
 }  // namespace heed::cpu

@@ -54,7 +54,24 @@ HWY_INLINE void map2(const TensorView& a, const TensorView& b, bool accumulate, 
   });
 }
 
-void add(const TensorView& a, const TensorView& b, const TensorView& y) {
+void add_dropped(const TensorView& a, const TensorView& b, const Dropout& spec, const TensorView& y) {
+  const int64_t lanes = lane_count(), cols = y.cols();
+  parallel_for(y.rows(), row_grain(cols), [&](int64_t begin, int64_t end, int) HWY_ATTR {
+    alignas(64) float factors[kDropoutGroup];
+    for (int64_t r = begin; r < end; ++r) {
+      const DropoutRow random = dropout_row(spec, r);
+      for (int64_t c = 0; c < cols; c += lanes) {
+        if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
+        const FloatVec factor = hn::LoadU(FloatTag(), factors + c % kDropoutGroup);
+        const FloatVec first = load(a.row<float>(r) + c, cols - c), second = load(b.row<float>(r) + c, cols - c);
+        store(hn::MulAdd(factor, second, first), y.row<float>(r) + c, cols - c);
+      }
+    }
+  });
+}
+
+void add(const TensorView& a, const TensorView& b, const Dropout& spec, const TensorView& y) {
+  if (spec.active()) return add_dropped(a, b, spec, y);
   map2(a, b, false, y, [](FloatVec p, FloatVec q) HWY_ATTR { return hn::Add(p, q); });
 }
 
@@ -82,7 +99,7 @@ void activation_backward(const TensorView& x, const TensorView& dy, Activation k
 }
 
 void bias_activation_rows(const TensorView& y, const TensorView& bias, Activation kind, const Dropout& spec,
-                          int64_t first_row) {
+                          int64_t first_row, const TensorView& z) {
   const int64_t lanes = lane_count(), cols = y.cols();
   const float* b = bias ? bias.as<float>() : nullptr;
   const bool drop = spec.active();
@@ -94,6 +111,7 @@ void bias_activation_rows(const TensorView& y, const TensorView& bias, Activatio
       for (int64_t c = 0; c < cols; c += lanes) {
         FloatVec value = load(row + c, cols - c);
         if (b) value = hn::Add(value, load(b + c, cols - c));
+        if (z) store(value, z.row<float>(r) + c, cols - c);
         value = activate<decltype(k)::value>(value);
         if (drop) {
           if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
@@ -119,16 +137,14 @@ HWY_INLINE void drop_rows(const Dropout& spec, int64_t first_row, const TensorVi
   }
 }
 
-// A stripe of four vectors of columns at a time, so that the sums stay in registers.
-void bias_activation_backward_rows(const TensorView& y, Activation kind, const Dropout& spec, int64_t first_row,
-                                   const TensorView& dy, float* column_sums) {
+// A stripe of four vectors of columns at a time, so that the sums stay in registers. `keep` is what ReLU's dropout
+// multiplies by.
+template <Activation kKind>
+void activation_backward_rows(const TensorView& kept, float keep_factor, const TensorView& dy, float* column_sums) {
   const FloatTag d;
   constexpr int64_t kVectors = 4;
   const int64_t lanes = lane_count(), cols = dy.cols(), rows = dy.rows();
-  const bool relu = kind == Activation::kRelu;
-  if (!relu && spec.active()) drop_rows(spec, first_row, dy);
-  if (!relu && !column_sums) return;
-  const FloatVec keep = hn::Set(d, spec.active() ? 1.0f / (1.0f - spec.rate) : 1.0f), zero = hn::Zero(d);
+  const FloatVec keep = hn::Set(d, keep_factor), zero = hn::Zero(d);
   for (int64_t c = 0; c < cols; c += kVectors * lanes) {
     FloatVec sums[kVectors] = {zero, zero, zero, zero};
     for (int64_t r = 0; r < rows; ++r) {
@@ -138,9 +154,10 @@ void bias_activation_backward_rows(const TensorView& y, Activation kind, const D
         const int64_t left = cols - c - v * lanes;
         if (left <= 0) break;
         FloatVec value = load(grad + v * lanes, left);
-        if (relu) {
-          const FloatVec output = load(y.row<float>(r) + c + v * lanes, left);
-          value = hn::IfThenElseZero(hn::Gt(output, zero), hn::Mul(value, keep));
+        if constexpr (kKind != Activation::kNone) {
+          const FloatVec of = load(kept.row<float>(r) + c + v * lanes, left);
+          if constexpr (kKind == Activation::kRelu) value = hn::IfThenElseZero(hn::Gt(of, zero), hn::Mul(value, keep));
+          else value = hn::Mul(value, activation_slope<kKind>(of));
           store(value, grad + v * lanes, left);
         }
         sums[v] = hn::Add(sums[v], value);
@@ -152,6 +169,15 @@ void bias_activation_backward_rows(const TensorView& y, Activation kind, const D
       store(hn::Add(load(to, cols - c - v * lanes), sums[v]), to, cols - c - v * lanes);
     }
   }
+}
+
+void bias_activation_backward_rows(const TensorView& kept, Activation kind, const Dropout& spec, int64_t first_row,
+                                   const TensorView& dy, float* column_sums) {
+  if (kind != Activation::kRelu && spec.active()) drop_rows(spec, first_row, dy);
+  if (kind == Activation::kNone && !column_sums) return;
+  const float keep = spec.active() ? 1.0f / (1.0f - spec.rate) : 1.0f;
+  with_activation(kind,
+                  [&](auto k) HWY_ATTR { activation_backward_rows<decltype(k)::value>(kept, keep, dy, column_sums); });
 }
 
 void dropout(const TensorView& x, const Dropout& spec, bool accumulate, const TensorView& y) {
@@ -187,8 +213,8 @@ HWY_EXPORT(bias_activation_backward_rows);
 HWY_EXPORT(dropout);
 }  // namespace
 
-void CpuBackend::add(const TensorView& a, const TensorView& b, const TensorView& y) {
-  HWY_DYNAMIC_DISPATCH(add)(a, b, y);
+void CpuBackend::add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(add)(a, b, dropout, y);
 }
 void CpuBackend::multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) {
   HWY_DYNAMIC_DISPATCH(multiply)(a, b, accumulate, y);
@@ -207,13 +233,13 @@ void CpuBackend::dropout(const TensorView& x, const Dropout& dropout, bool accum
   HWY_DYNAMIC_DISPATCH(dropout)(x, dropout, accumulate, y);
 }
 void bias_activation(const TensorView& y, const TensorView& bias, Activation kind, const Dropout& dropout,
-                     int64_t first_row) {
+                     int64_t first_row, const TensorView& z) {
   if (bias || kind != Activation::kNone || dropout.active())
-    HWY_DYNAMIC_DISPATCH(bias_activation_rows)(y, bias, kind, dropout, first_row);
+    HWY_DYNAMIC_DISPATCH(bias_activation_rows)(y, bias, kind, dropout, first_row, z);
 }
-void bias_activation_backward(const TensorView& y, Activation kind, const Dropout& dropout, int64_t first_row,
+void bias_activation_backward(const TensorView& kept, Activation kind, const Dropout& dropout, int64_t first_row,
                               const TensorView& dy, float* column_sums) {
-  HWY_DYNAMIC_DISPATCH(bias_activation_backward_rows)(y, kind, dropout, first_row, dy, column_sums);
+  HWY_DYNAMIC_DISPATCH(bias_activation_backward_rows)(kept, kind, dropout, first_row, dy, column_sums);
 }
 
 }  // namespace heed::cpu

@@ -15,8 +15,12 @@ class Factor : public PackedMatrix {
  public:
   virtual void multiply(const TensorView& a, bool transpose_a, bool accumulate, const TensorView& c) const = 0;
   virtual void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout,
-                      const TensorView& y) const = 0;
+                      const TensorView& z, const TensorView& y) const = 0;
 };
+
+inline TensorView rows_of(const TensorView& x, int64_t row, int64_t rows) {
+  return {x.row<float>(row), DType::kF32, {rows, x.cols()}, x.row_stride};
+}
 
 // The arguments of Backend::linear_backward.
 struct LinearBackward {
@@ -24,7 +28,7 @@ struct LinearBackward {
   bool transposed;
   Activation kind;
   Dropout dropout;
-  TensorView y, dy;
+  TensorView kept, dy;
   bool accumulate_dx;
   TensorView dx;
   bool accumulate_dw;

@@ -119,14 +119,13 @@ class PlainFactor final : public Factor {
   void multiply(const TensorView& a, bool transpose_a, bool accumulate, const TensorView& c) const override {
     cpu_backend().gemm(a, transpose_a, b_, transpose_, 1, accumulate, c);
   }
-  void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout,
+  void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout, const TensorView& z,
               const TensorView& y) const override {
     const int64_t n = y.cols(), k = x.cols();
     for_row_blocks(y.rows(), n, [&](int64_t r, int64_t rows, int) {
       sgemm('N', transpose_ ? 'T' : 'N', rows, n, k, 1, x.row<float>(r), x.row_stride, b_.as<float>(), b_.row_stride, 0,
             y.row<float>(r), y.row_stride);
-      const TensorView block{y.row<float>(r), DType::kF32, {rows, n}, y.row_stride};
-      bias_activation(block, bias, kind, dropout, r);
+      bias_activation(rows_of(y, r, rows), bias, kind, dropout, r, z ? rows_of(z, r, rows) : z);
     });
   }
 
@@ -164,9 +163,9 @@ void plain_linear_backward(const LinearBackward& p) {
   const int64_t m = p.dy.rows(), n = p.dy.cols(), k = p.in();
   std::vector<float> sums(static_cast<size_t>(p.dbias ? part_count(blocks_of(m, std::max(n, k)), 1) * n : 0));
   for_row_blocks(m, std::max(n, k), [&](int64_t r, int64_t rows, int part) {
-    const TensorView dz{p.dy.row<float>(r), DType::kF32, {rows, n}, p.dy.row_stride};
-    const TensorView output{p.y.row<float>(r), DType::kF32, {rows, n}, p.y.row_stride};
-    bias_activation_backward(output, p.kind, p.dropout, r, dz, p.dbias ? sums.data() + part * n : nullptr);
+    const TensorView dz = rows_of(p.dy, r, rows);
+    bias_activation_backward(rows_of(p.kept, r, rows), p.kind, p.dropout, r, dz,
+                             p.dbias ? sums.data() + part * n : nullptr);
     if (p.dx)
       sgemm('N', p.transposed ? 'T' : 'N', rows, k, n, 1, dz.as<float>(), dz.row_stride, p.w.as<float>(),
             p.w.row_stride, p.accumulate_dx ? 1 : 0, p.dx.row<float>(r), p.dx.row_stride);

@@ -31,16 +31,16 @@ void CpuBackend::gemm_factor(const TensorView& a, bool transpose_a, const Packed
 }
 
 void CpuBackend::linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
-                        const Dropout& dropout, const TensorView& y) {
-  static_cast<const Factor&>(w).linear(x, bias, kind, dropout, y);
+                        const Dropout& dropout, const TensorView& z, const TensorView& y) {
+  static_cast<const Factor&>(w).linear(x, bias, kind, dropout, z, y);
 }
 
 void CpuBackend::linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype,
-                                 Activation kind, const Dropout& dropout, const TensorView& y, const TensorView& dy,
+                                 Activation kind, const Dropout& dropout, const TensorView& kept, const TensorView& dy,
                                  bool accumulate_dx, const TensorView& dx, bool accumulate_dw, const TensorView& dw,
                                  bool accumulate_dbias, const TensorView& dbias) {
   const LinearBackward p{
-      x, w, transposed, kind, dropout, y, dy, accumulate_dx, dx, accumulate_dw, dw, accumulate_dbias, dbias};
+      x, w, transposed, kind, dropout, kept, dy, accumulate_dx, dx, accumulate_dw, dw, accumulate_dbias, dbias};
   if (const bf16::Kernels* tiles = tile_kernels(dtype, dy.rows())) tile_linear_backward(*tiles, p);
   else plain_linear_backward(p);
 }

@@ -95,7 +95,6 @@ class Tiles {
 TensorView block_of(const TensorView& x, int64_t row, int64_t rows, int64_t column, int64_t cols) {
   return {x.row<float>(row) + column, DType::kF32, {rows, cols}, x.row_stride};
 }
-TensorView rows_of(const TensorView& x, int64_t row, int64_t rows) { return block_of(x, row, rows, 0, x.cols()); }
 
 // The least panels of rows in a block: the second factor is read once per block, and three times as much in f32.
 int64_t least_panels(const Kernels& kernels) { return kernels.parts == 1 ? 4 : 8; }
@@ -159,7 +158,7 @@ class TileFactor final : public Factor {
   void multiply(const TensorView& a, bool transpose_a, bool accumulate, const TensorView& c) const override {
     multiply_matrix(a, transpose_a, tiles_, accumulate, c);
   }
-  void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout,
+  void linear(const TensorView& x, const TensorView& bias, Activation kind, const Dropout& dropout, const TensorView& z,
               const TensorView& y) const override {
     const int64_t panels = std::min(block_panels(tiles_.kernels(), std::max(x.cols(), y.cols())), panels_of(y.rows()));
     const RowMultiplier multiplier(tiles_.kernels(), panels, x.cols());
@@ -169,7 +168,7 @@ class TileFactor final : public Factor {
         const int64_t rows = std::min(std::min(panel + panels, end) * bf16::kPanel, y.rows()) - row;
         const TensorView block = rows_of(y, row, rows);
         multiplier.multiply(rows_of(x, row, rows), false, tiles_, false, block);
-        bias_activation(block, bias, kind, dropout, row);
+        bias_activation(block, bias, kind, dropout, row, z ? rows_of(z, row, rows) : z);
       }
     });
   }
@@ -221,7 +220,7 @@ class TileBackward {
  private:
   void rows_of_block(int64_t block, int64_t row, int64_t rows, bool add) {
     const TensorView dz = rows_of(p_.dy, row, rows), x = rows_of(p_.x, row, rows);
-    bias_activation_backward(rows_of(p_.y, row, rows), p_.kind, p_.dropout, row, dz,
+    bias_activation_backward(rows_of(p_.kept, row, rows), p_.kind, p_.dropout, row, dz,
                              p_.dbias ? bias_sums_.data() + block * dz.cols() : nullptr);
     if (p_.dx) dx_.multiply(dz, false, w_->tiles(), p_.accumulate_dx, rows_of(p_.dx, row, rows));
     if (!p_.dw) return;

@@ -52,13 +52,13 @@ class CudaBackend final : public Backend {
   void gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
                    const TensorView& c) override;
   void linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
-              const Dropout& dropout, const TensorView& y) override;
+              const Dropout& dropout, const TensorView& z, const TensorView& y) override;
   void linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype, Activation activation,
-                       const Dropout& dropout, const TensorView& y, const TensorView& dy, bool accumulate_dx,
+                       const Dropout& dropout, const TensorView& kept, const TensorView& dy, bool accumulate_dx,
                        const TensorView& dx, bool accumulate_dw, const TensorView& dw, bool accumulate_dbias,
                        const TensorView& dbias) override;
 
-  void add(const TensorView& a, const TensorView& b, const TensorView& y) override;
+  void add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) override;
   void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) override;
   void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) override;
   void activation(const TensorView& x, Activation kind, const TensorView& y) override;

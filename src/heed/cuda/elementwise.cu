@@ -15,6 +15,21 @@ struct AddElements {
   __device__ void operator()(int64_t r, int64_t c) const { y[r][c] = a[r][c] + b[r][c]; }
 };
 
+struct AddDropped {
+  Rows<const float> a, b;
+  Rows<float> y;
+  int64_t cols;
+  DropoutSpec spec;
+  __device__ void operator()(int64_t r, int64_t unit) const {
+    const DropoutFactors factors = spec.unit(r, unit);
+#pragma unroll
+    for (int j = 0; j < kUnitChannels; ++j) {
+      const int64_t c = unit_channel(unit, j);
+      if (c < cols) y[r][c] = a[r][c] + b[r][c] * factors[j];
+    }
+  }
+};
+
 struct MultiplyElements {
   Rows<const float> a, b;
   Rows<float> y;
@@ -88,6 +103,13 @@ struct BiasActivationDrop {
   }
 };
 
+struct DerivativeInPlace {
+  Rows<const float> z;
+  Rows<float> dy;
+  Activation kind;
+  __device__ void operator()(int64_t r, int64_t c) const { dy[r][c] *= activation_slope(kind, z[r][c]); }
+};
+
 struct ReluBackward {
   Rows<const float> y;
   Rows<float> dy;
@@ -107,18 +129,25 @@ void bias_activation(cudaStream_t stream, const TensorView& y, const TensorView&
     for_each_element(stream, y.rows(), y.cols(), BiasActivation{rows_of<float>(y), b, kind});
 }
 
-void bias_activation_backward(cudaStream_t stream, const TensorView& y, Activation kind, const Dropout& dropout,
+void bias_activation_backward(cudaStream_t stream, const TensorView& kept, Activation kind, const Dropout& dropout,
                               const TensorView& dy) {
   if (kind == Activation::kRelu) {
     const float keep = dropout.active() ? 1.0f / (1.0f - dropout.rate) : 1.0f;
-    for_each_element(stream, {y, dy}, ReluBackward{rows_of<const float>(y), rows_of<float>(dy), keep});
-  } else if (dropout.active()) {
+    for_each_element(stream, {kept, dy}, ReluBackward{rows_of<const float>(kept), rows_of<float>(dy), keep});
+    return;
+  }
+  if (dropout.active())
     for_each_unit(stream, dy.rows(), dy.cols(),
                   Drop{rows_of<const float>(dy), rows_of<float>(dy), dy.cols(), DropoutSpec(dropout), false});
-  }
+  if (derivative_needs_input(kind))
+    for_each_element(stream, {kept, dy}, DerivativeInPlace{rows_of<const float>(kept), rows_of<float>(dy), kind});
 }
 
-void CudaBackend::add(const TensorView& a, const TensorView& b, const TensorView& y) {
+void CudaBackend::add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) {
+  if (dropout.active())
+    return for_each_unit(stream(), y.rows(), y.cols(),
+                         AddDropped{rows_of<const float>(a), rows_of<const float>(b), rows_of<float>(y), y.cols(),
+                                    DropoutSpec(dropout)});
   for_each_element(stream(), {y, a, b},
                    AddElements{rows_of<const float>(a), rows_of<const float>(b), rows_of<float>(y)});
 }

@@ -83,9 +83,9 @@ class Products {
 void bias_activation(cudaStream_t stream, const TensorView& y, const TensorView& bias, Activation kind,
                      const Dropout& dropout);
 
-// Turns dy into d loss / d (x w^T + bias) in place, for kNone and kRelu. ReLU's dropout is not drawn again: an element
-// of y is above zero where it was kept and passed on.
-void bias_activation_backward(cudaStream_t stream, const TensorView& y, Activation kind, const Dropout& dropout,
+// Turns dy into dz in place; `kept` is z where derivative_needs_input(kind), else y. ReLU's dropout is not drawn again:
+// an element of y is above zero where it was kept and passed on.
+void bias_activation_backward(cudaStream_t stream, const TensorView& kept, Activation kind, const Dropout& dropout,
                               const TensorView& dy);
 
 }  // namespace heed::cuda

@@ -44,21 +44,26 @@ void CudaBackend::gemm_factor(const TensorView& a, bool transpose_a, const Packe
 }
 
 void CudaBackend::linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
-                         const Dropout& dropout, const TensorView& y) {
+                         const Dropout& dropout, const TensorView& z, const TensorView& y) {
   const auto& factor = static_cast<const SecondFactor&>(w);
   const Operand input(*this, x, factor.view().dtype);
   const bool relu = kind == Activation::kRelu;
-  products_->run(
-      {.a = input.view(), .b = factor.view(), .transpose_b = factor.transpose(), .bias = bias, .relu = relu, .c = y});
-  bias_activation(stream(), y, {}, relu ? Activation::kNone : kind, dropout);
+  products_->run({.a = input.view(),
+                  .b = factor.view(),
+                  .transpose_b = factor.transpose(),
+                  .bias = bias,
+                  .relu = relu,
+                  .c = z ? z : y});
+  if (z) activation(z, kind, y);
+  bias_activation(stream(), y, {}, relu || z ? Activation::kNone : kind, dropout);
 }
 
 // dz = dy m act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
 void CudaBackend::linear_backward(const TensorView& x, const TensorView& w, bool transposed, DType dtype,
-                                  Activation kind, const Dropout& dropout, const TensorView& y, const TensorView& dy,
+                                  Activation kind, const Dropout& dropout, const TensorView& kept, const TensorView& dy,
                                   bool accumulate_dx, const TensorView& dx, bool accumulate_dw, const TensorView& dw,
                                   bool accumulate_dbias, const TensorView& dbias) {
-  bias_activation_backward(stream(), y, kind, dropout, dy);
+  bias_activation_backward(stream(), kept, kind, dropout, dy);
   if (dbias) column_sum(dy, accumulate_dbias, dbias);
   if (!dx && !dw) return;
   const Operand dz(*this, dy, dtype);

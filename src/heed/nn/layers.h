@@ -118,7 +118,7 @@ struct Residual {
   template <class Sublayer>
   Tensor operator()(const Tensor& x, const Pass& pass, const ops::TokenRowsPtr& rows, const Sublayer& f) const {
     const ops::DropoutSite drop = pass.dropout(rate, site, rows);
-    if (pre_norm) return ops::add(x, ops::dropout(f(norm(x)), drop));
+    if (pre_norm) return ops::add(x, f(norm(x)), drop);
     return ops::add_norm(x, f(x), drop, norm).y;
   }
 };

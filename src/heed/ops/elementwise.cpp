@@ -13,13 +13,17 @@ void check_same(const char* name, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b) {
+Tensor add(const Tensor& a, const Tensor& b, const DropoutSite& site) {
   check_same("add", a, b);
   Tensor y = like(a);
-  backend(a.device()).add(a.view(), b.view(), y.view());
-  record(y, {&a, &b}, [a, b](const Tensor& dy) {  // da = dy;  db = dy
-    for (const Tensor* x : {&a, &b})
-      if (auto dx = grad_slot(*x)) backend(dy.device()).scale(dy.view(), 1, dx.accumulate, dx.view());
+  backend(a.device()).add(a.view(), b.view(), site.on(a.device()), y.view());
+  record(y, {&a, &b}, [a, b, site](const Tensor& dy) {  // da = dy;  db = m dy
+    Backend& on = backend(dy.device());
+    if (auto db = grad_slot(b)) {
+      if (site.dropout.active()) on.dropout(dy.view(), site.on(dy.device()), db.accumulate, db.view());
+      else on.scale(dy.view(), 1, db.accumulate, db.view());
+    }
+    give_grad(a, dy);
   });
   return y;
 }

@@ -18,25 +18,23 @@ Tensor product(const Tensor& x, const Weight& w, const Tensor& bias, Activation 
     device.linear_packed(x.view(), *w.packed(), bias.view(), kind, y.view());
     return dropout(y, site);
   }
-  // The backward of ReLU needs only y; the others need their input, so they are operations of their own.
-  const bool fused = kind == Activation::kNone || kind == Activation::kRelu;
-  const Activation act = fused ? kind : Activation::kNone;
-  const DropoutSite drop = fused ? site : DropoutSite{};
+  const Tensor z = derivative_needs_input(kind) ? Tensor::empty(y.shape(), DType::kF32, x.device()) : Tensor();
   const DType dtype = w.product_dtype();
   // A weight changes with each step, so this form is not worth keeping.
   const auto factor = device.pack_factor(master.view(), !w.transposed(), dtype, x.shape().rows());
-  device.linear(x.view(), *factor, bias.view(), act, drop.on(x.device()), y.view());
+  device.linear(x.view(), *factor, bias.view(), kind, site.on(x.device()), z.view(), y.view());
   // dz = dropout'(dy) act'(z);  dx = dz w;  dw = dz^T x;  dbias = sum of dz over rows
   const std::weak_ptr<TensorBody> output = y.body();  // weak: y holds this very function
-  record(y, {&x, &master, &bias}, [x, w, bias, act, drop, output, dtype](const Tensor& dy) {
+  record(y, {&x, &master, &bias}, [x, w, bias, kind, site, z, output, dtype](const Tensor& dy) {
     const auto view = [](const GradSlot& slot) { return slot ? slot.view() : TensorView(); };
     const auto dx = grad_slot(x), dw = grad_slot(w.master()), db = grad_slot(bias);
     backend(dy.device())
-        .linear_backward(x.view(), w.master().view(), w.transposed(), dtype, act, drop.on(dy.device()),
-                         Tensor(output.lock()).view(), dy.view(),  // ours alone: it is changed in place
+        .linear_backward(x.view(), w.master().view(), w.transposed(), dtype, kind, site.on(dy.device()),
+                         (z.defined() ? z : Tensor(output.lock())).view(),
+                         dy.view(),  // ours alone: it is changed in place
                          dx.accumulate, view(dx), dw.accumulate, view(dw), db.accumulate, view(db));
   });
-  return fused ? y : dropout(activation(y, kind), site);
+  return y;
 }
 
 // What the adapters give for all columns.

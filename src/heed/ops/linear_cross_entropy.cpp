@@ -38,7 +38,7 @@ class Products {
 
   // logits = x w^T + bias
   void logits(const TensorView& x, const TensorView& bias, const TensorView& y) const {
-    on_.linear(x, *forward_, bias, Activation::kNone, {}, y);
+    on_.linear(x, *forward_, bias, Activation::kNone, {}, {}, y);
   }
   // dx = dlogits w
   void input_gradient(const TensorView& dlogits, const TensorView& dx) const {

@@ -77,7 +77,7 @@ LossResult squared_error(const Tensor& x, const Tensor& values, double divisor) 
   const Tensor difference = like(x);
   Backend& on = backend(x.device());
   on.scale(values.to(x.device()).view(), -1, false, difference.view());
-  on.add(x.view(), difference.view(), difference.view());
+  on.add(x.view(), difference.view(), {}, difference.view());
   const double sum = on.sum_of_squares(difference.view());
   on.scale(difference.view(), 2, false, difference.view());
   return finish(x, difference, sum, x.numel(), divisor);

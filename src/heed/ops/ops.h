@@ -97,8 +97,8 @@ LossResult span_cross_entropy(const Tensor& logits, std::span<const int32_t> off
 // --- elementary operations
 // --------------------------------------------------------------------------------------------
 
-Tensor add(const Tensor& a, const Tensor& b);       // same shape
-Tensor multiply(const Tensor& a, const Tensor& b);  // same shape
+Tensor add(const Tensor& a, const Tensor& b, const DropoutSite& dropout = {});  // a + dropout(b); same shape
+Tensor multiply(const Tensor& a, const Tensor& b);                              // same shape
 Tensor scale(const Tensor& x, float factor);
 Tensor activation(const Tensor& x, Activation kind);
 Tensor dropout(const Tensor& x, const DropoutSite& dropout);

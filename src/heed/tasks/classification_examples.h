@@ -20,7 +20,8 @@ struct ClassificationColumns {
 };
 
 struct ClassificationExamples {
-  std::vector<std::string> first, second;        // `second` is empty unless the examples are pairs
+  std::vector<std::string> first, second;        // `second` is empty unless the examples are pairs; a text within it,
+                                                 // where the first one stands alone
   std::vector<std::vector<std::string>> labels;  // of each example, as written
   std::vector<std::string> places;               // "train.tsv:17"
   bool has_lists = false;                        // of labels, in some row at least

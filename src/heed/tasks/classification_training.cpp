@@ -90,8 +90,9 @@ ClassificationTraining::Examples ClassificationTraining::encode(const Classifica
   std::atomic<uint64_t> shortened = 0;
   parallel_for(static_cast<int64_t>(texts.size()), 64, [&](int64_t begin, int64_t end, int) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      result.tokens[i] = texts.pairs() ? tokenizer().tokenize_pair(texts.first[i], texts.second[i])
-                                       : tokenizer().tokenize(texts.first[i]);
+      const bool pair = texts.pairs() && !texts.second[i].empty();
+      result.tokens[i] =
+          pair ? tokenizer().tokenize_pair(texts.first[i], texts.second[i]) : tokenizer().tokenize(texts.first[i]);
       shortened += shorten(result.tokens[i], max_length());
     }
   });
