@@ -125,8 +125,10 @@ TEST_F(GpuBackend, LinearBackward) {
               run(cpu(), &Both::cpu);
               run(gpu(), &Both::gpu);
               const std::string what = fmt::format("{} {} x {} x {}", name_of(dtype), m, n, k);
-              expect_close(dx, 1e-4, "dx " + what);
-              expect_close(dw, 1e-4, "dw " + what);
+              // A derivative that differs in its last bit may be rounded to the next bf16 number.
+              const double tolerance = dtype == DType::kBF16 && derivative_needs_input(act) ? 1e-2 : 1e-4;
+              expect_close(dx, tolerance, "dx " + what);
+              expect_close(dw, tolerance, "dw " + what);
               expect_close(db, 5e-5, "dbias " + what);
             }
 }

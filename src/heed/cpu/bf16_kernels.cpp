@@ -97,14 +97,15 @@ void multiply_tile(const uint16_t* a, const uint16_t* b, int64_t steps, float* s
 
 template <int kParts>
 void multiply(const bf16::Product& p) {
-  bf16::for_each_block(p, [&](const uint16_t* a, const uint16_t* b, float* c, int64_t rows, int64_t cols) {
+  bf16::for_each_block(p, [&](const bf16::Block& block) {
     float sums[4 * 16];
-    for (int64_t j = 0; j < cols; j += 16)
-      for (int64_t i = 0; i < rows; i += 4) {
-        multiply_tile<kParts>(a + i / 16 * kTileElements + i % 16 * 32, b + j / 16 * kTileElements, p.steps, sums);
-        for (int64_t r = 0; r < std::min<int64_t>(4, rows - i); ++r)
-          for (int64_t k = 0; k < std::min<int64_t>(16, cols - j); ++k) {
-            float& to = c[(i + r) * p.c_stride + j + k];
+    for (int64_t j = 0; j < block.cols; j += 16)
+      for (int64_t i = 0; i < block.rows; i += 4) {
+        multiply_tile<kParts>(block.a + i / 16 * kTileElements + i % 16 * 32, block.b + j / 16 * kTileElements, p.steps,
+                              sums);
+        for (int64_t r = 0; r < std::min<int64_t>(4, block.rows - i); ++r)
+          for (int64_t k = 0; k < std::min<int64_t>(16, block.cols - j); ++k) {
+            float& to = block.c[(i + r) * p.c_stride + j + k];
             to = sums[r * 16 + k] + (p.accumulate ? to : 0);
           }
       }

@@ -70,16 +70,25 @@ void use_kernels(DType dtype, const Kernels* kernels);
 // With AVX512_BF16 or AMX, as far as CPU and system have them: a part of supported_kernels().
 std::vector<const Kernels*> x86_kernels(DType dtype, bool amx_allowed);
 
-// Calls block(a, b, c, rows, cols) for each block of 32 x 32 of a product, the factor with more panels outside: then a
-// panel of it stays in the first-level cache while the other comes from the second-level one.
-template <class Block>
-inline void for_each_block(const Product& p, const Block& block) {
+// Up to 32 x 32 of a product.
+struct Block {
+  const uint16_t *a, *b;  // panels
+  float* c;
+  int64_t rows, cols;
+
+  bool whole() const { return rows == kPanel && cols == kPanel; }
+};
+
+// Calls f(Block) for each block of a product, the factor with more panels outside: then a panel of it stays in the
+// first-level cache while the other comes from the second-level one.
+template <class F>
+inline void for_each_block(const Product& p, const F& f) {
   const int64_t down = (p.rows + kPanel - 1) / kPanel, across = (p.cols + kPanel - 1) / kPanel;
   for (int64_t n = 0; n < down * across; ++n) {
     const int64_t i = down > across ? n / across : n % down, j = down > across ? n % across : n / down;
     const int64_t rows = p.rows - i * kPanel, cols = p.cols - j * kPanel;
-    block(p.a + i * p.a_panel_stride, p.b + j * p.b_panel_stride, p.c + i * kPanel * p.c_stride + j * kPanel,
-          rows < kPanel ? rows : kPanel, cols < kPanel ? cols : kPanel);
+    f(Block{p.a + i * p.a_panel_stride, p.b + j * p.b_panel_stride, p.c + i * kPanel * p.c_stride + j * kPanel,
+            rows < kPanel ? rows : kPanel, cols < kPanel ? cols : kPanel});
   }
 }
 

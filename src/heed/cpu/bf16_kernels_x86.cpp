@@ -119,11 +119,13 @@ void pack(Layout layout, const Band& band) {
   }
 }
 
-// Adds the upper left of `block` [32][32] to c, or puts it there.
-void store_part(const float* block, const Product& p, float* c, int64_t rows, int64_t cols) {
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t j = 0; j < cols; ++j)
-      c[r * p.c_stride + j] = block[r * kPanel + j] + (p.accumulate ? c[r * p.c_stride + j] : 0);
+// Adds the upper left of `sums` [32][32] to a block of c, or puts it there.
+void store_part(const float* sums, const Product& p, const Block& block) {
+  for (int64_t r = 0; r < block.rows; ++r)
+    for (int64_t j = 0; j < block.cols; ++j) {
+      float& to = block.c[r * p.c_stride + j];
+      to = sums[r * kPanel + j] + (p.accumulate ? to : 0);
+    }
 }
 
 // Eight rows of a tile by both tiles of the second factor's panel.
@@ -153,13 +155,13 @@ HEED_AVX512 inline void multiply_rows(const uint16_t* a, const uint16_t* b, int6
 }
 
 HEED_AVX512 void multiply_avx512(const Product& p) {
-  for_each_block(p, [&](const uint16_t* a, const uint16_t* b, float* c, int64_t rows, int64_t cols) HEED_AVX512 {
-    alignas(64) float block[kPanel * kPanel];
-    const bool whole = rows == kPanel && cols == kPanel;
-    for (int64_t i = 0; i < rows; i += 8)
-      multiply_rows(a + i / 16 * kTileElements + i % 16 * 32, b, p.steps, whole && p.accumulate,
-                    whole ? c + i * p.c_stride : block + i * kPanel, whole ? p.c_stride : kPanel);
-    if (!whole) store_part(block, p, c, rows, cols);
+  for_each_block(p, [&](const Block& block) HEED_AVX512 {
+    alignas(64) float sums[kPanel * kPanel];
+    const bool whole = block.whole();
+    for (int64_t i = 0; i < block.rows; i += 8)
+      multiply_rows(block.a + i / 16 * kTileElements + i % 16 * 32, block.b, p.steps, whole && p.accumulate,
+                    whole ? block.c + i * p.c_stride : sums + i * kPanel, whole ? p.c_stride : kPanel);
+    if (!whole) store_part(sums, p, block);
   });
 }
 
@@ -214,9 +216,9 @@ HEED_AMX inline void add_step(const uint16_t* a, const uint16_t* b) {
   }
 }
 
+// A whole block, to c.
 template <int kParts>
-HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_t steps, bool accumulate, float* c,
-                                    int64_t c_stride) {
+HEED_AMX inline void multiply_tiles(const Block& block, int64_t steps, bool accumulate, float* c, int64_t c_stride) {
   const auto bytes = static_cast<size_t>(c_stride) * sizeof(float);
   float* const lower = c + 16 * c_stride;
   if (accumulate) {
@@ -235,33 +237,24 @@ HEED_AMX inline void multiply_tiles(const uint16_t* a, const uint16_t* b, int64_
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t step = 0; step < steps; ++step, a += kParts * kStepElements, b += kParts * kStepElements)
-    add_step<kParts>(a, b);
+  for (int64_t step = 0; step < steps; ++step)
+    add_step<kParts>(block.a + step * kParts * kStepElements, block.b + step * kParts * kStepElements);
   _tile_stored(0, c, bytes);
   _tile_stored(1, c + 16, bytes);
   _tile_stored(2, lower, bytes);
   _tile_stored(3, lower + 16, bytes);
 }
 
-// The depth is cut so that a panel's steps stay in the first-level cache.
 template <int kParts>
-HEED_AMX void multiply_amx(const Product& whole) {
-  constexpr int64_t kDepth = 16;
+HEED_AMX void multiply_amx(const Product& p) {
   const TileShapes shapes;
   _tile_loadconfig(&shapes);
-  for (int64_t step = 0; step == 0 || step < whole.steps; step += kDepth) {
-    Product p = whole;
-    p.a += step * kParts * kStepElements;
-    p.b += step * kParts * kStepElements;
-    p.steps = whole.steps - step < kDepth ? whole.steps - step : kDepth;
-    p.accumulate = whole.accumulate || step > 0;
-    for_each_block(p, [&](const uint16_t* a, const uint16_t* b, float* c, int64_t rows, int64_t cols) HEED_AMX {
-      if (rows == kPanel && cols == kPanel) return multiply_tiles<kParts>(a, b, p.steps, p.accumulate, c, p.c_stride);
-      alignas(64) float block[kPanel * kPanel];
-      multiply_tiles<kParts>(a, b, p.steps, false, block, kPanel);
-      store_part(block, p, c, rows, cols);
-    });
-  }
+  for_each_block(p, [&](const Block& block) HEED_AMX {
+    if (block.whole()) return multiply_tiles<kParts>(block, p.steps, p.accumulate, block.c, p.c_stride);
+    alignas(64) float sums[kPanel * kPanel];
+    multiply_tiles<kParts>(block, p.steps, false, sums, kPanel);
+    store_part(sums, p, block);
+  });
   _tile_release();
 }
 

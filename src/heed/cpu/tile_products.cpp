@@ -102,6 +102,15 @@ int64_t block_panels(const Kernels& kernels, int64_t cols) {
   return std::max(kBlockBytes / (4 * bf16::kPanel * std::max<int64_t>(cols, 1)), least_panels(kernels));
 }
 
+// Calls body(row, rows) for the panels [begin, end) of `all_rows` rows, at most `at_once` of them together.
+template <class Body>
+void for_row_blocks(int64_t all_rows, int64_t begin, int64_t end, int64_t at_once, const Body& body) {
+  for (int64_t panel = begin; panel < end; panel += at_once) {
+    const int64_t row = panel * bf16::kPanel;
+    body(row, std::min(std::min(panel + at_once, end) * bf16::kPanel, all_rows) - row);
+  }
+}
+
 // Multiplies blocks of rows of a first factor, cut into tiles as they are needed.
 class RowMultiplier {
  public:
@@ -135,12 +144,10 @@ void multiply_matrix(const TensorView& a, bool transpose_a, const Tiles& b, bool
       std::min(block_panels(b.kernels(), std::min(b.depth(), kChunkSteps * bf16::kStep)), panels_of(c.rows()));
   const RowMultiplier multiplier(b.kernels(), panels, b.depth());
   parallel_for(panels_of(c.rows()), {1, least_panels(b.kernels())}, [&](int64_t begin, int64_t end, int) {
-    for (int64_t panel = begin; panel < end; panel += panels) {
-      const int64_t row = panel * bf16::kPanel;
-      const int64_t rows = std::min(std::min(panel + panels, end) * bf16::kPanel, c.rows()) - row;
+    for_row_blocks(c.rows(), begin, end, panels, [&](int64_t row, int64_t rows) {
       multiplier.multiply(transpose_a ? block_of(a, 0, a.rows(), row, rows) : rows_of(a, row, rows), transpose_a, b,
                           accumulate, rows_of(c, row, rows));
-    }
+    });
   });
 }
 
@@ -163,13 +170,11 @@ class TileFactor final : public Factor {
     const int64_t panels = std::min(block_panels(tiles_.kernels(), std::max(x.cols(), y.cols())), panels_of(y.rows()));
     const RowMultiplier multiplier(tiles_.kernels(), panels, x.cols());
     parallel_for(panels_of(y.rows()), {1, least_panels(tiles_.kernels())}, [&](int64_t begin, int64_t end, int) {
-      for (int64_t panel = begin; panel < end; panel += panels) {
-        const int64_t row = panel * bf16::kPanel;
-        const int64_t rows = std::min(std::min(panel + panels, end) * bf16::kPanel, y.rows()) - row;
+      for_row_blocks(y.rows(), begin, end, panels, [&](int64_t row, int64_t rows) {
         const TensorView block = rows_of(y, row, rows);
         multiplier.multiply(rows_of(x, row, rows), false, tiles_, false, block);
         bias_activation(block, bias, kind, dropout, row, z ? rows_of(z, row, rows) : z);
-      }
+      });
     });
   }
 
@@ -185,7 +190,7 @@ class TileBackward {
         p_(p),
         panels_(panels_of(p.dy.rows())),
         small_(p.dw && p.dw.shape.numel() <= kSmallResult),
-        blocks_(std::min(panels_, std::clamp<int64_t>(panels_ / least_panels(kernels), 1, small_ ? 16 : 64))),
+        blocks_(std::min<int64_t>({panels_, std::max<int64_t>(panels_ / least_panels(kernels), 4), small_ ? 16 : 64})),
         panels_at_once_(std::min(block_panels(kernels, std::max(p.dy.cols(), p.in())),
                                  panels_ / std::max<int64_t>(blocks_, 1) + 1)),
         dx_(kernels, p.dx ? panels_at_once_ : 0, p.dy.cols()),
@@ -205,11 +210,8 @@ class TileBackward {
     parallel_for(blocks_, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t block = begin; block < end; ++block) {
         const int64_t from = panels_ * block / blocks_, to = panels_ * (block + 1) / blocks_;
-        for (int64_t panel = from; panel < to; panel += panels_at_once_) {
-          const int64_t row = panel * bf16::kPanel;
-          const int64_t last = std::min(std::min(panel + panels_at_once_, to) * bf16::kPanel, p_.dy.rows());
-          rows_of_block(block, row, last - row, panel > from);
-        }
+        for_row_blocks(p_.dy.rows(), from, to, panels_at_once_,
+                       [&](int64_t row, int64_t rows) { rows_of_block(block, row, rows, row > from * bf16::kPanel); });
       }
     });
     if (small_) add_dw_sums();
