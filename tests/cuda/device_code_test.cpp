@@ -130,7 +130,7 @@ TEST(DeviceCode, AdamStepIsTheCpusToTheBit) {
       backend().adam(tw.view(), tg.view(), tm.view(), tv.view(), params);
       const AdamStep update(params);
       for (size_t i = 0; i < kCount; ++i) update(g[i], w[i], m[i], v[i]);
-      const bool fused = cpu_instructions() != "Scalar";  // which multiplies and adds apart
+      const bool fused = cpu_instructions().starts_with("AVX");  // others multiply and add apart
       for (size_t i = 0; i < kCount; ++i) {
         EXPECT_NEAR(w[i], tw.data<float>()[i], fused ? 0 : 1e-6f);
         EXPECT_NEAR(m[i], tm.data<float>()[i], fused ? 0 : 1e-6f);

@@ -57,7 +57,7 @@ TEST_F(SummarizationTrainingTest, LearnsAndItsFolderSummarizesWithThePrefixOfThe
     SummarizationTrainingOptions o = options(family);
     o.prefix = "the tree: ";
     SummarizationTraining task(o);
-    const auto summary = testing::run(task, course(folder_ / family, 400));
+    const auto summary = testing::run(task, course(folder_ / family, 600));
     ASSERT_TRUE(summary.best);
     const auto& metrics = summary.best->result.metrics;
     EXPECT_EQ(metrics.at(1).first, "rouge1");

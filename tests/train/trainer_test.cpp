@@ -76,7 +76,7 @@ TEST_F(Trainer, LearnsTheToyTask) {
 }
 
 TEST_F(Trainer, LearnsInBf16WhatItLearnsInF32) {
-  TrainOptions options = testing::toy_training(600);
+  TrainOptions options = testing::toy_training(900);
   options.valid_every = options.save_every = 100;
   options.snapshot_every = 10;
   double losses[2];

@@ -131,8 +131,7 @@ namespace {
 
 std::vector<const Kernels*> find_kernels(DType dtype) {
   std::vector<const Kernels*> found;
-  cpu_backend();  // HEED_SIMD may forbid AVX-512
-  if ((hwy::SupportedTargets() & HWY_AVX3) != 0) found = x86_kernels(dtype, simd_limit().empty());
+  if ((simd_targets() & HWY_AVX3) != 0) found = x86_kernels(dtype, amx_allowed());
   found.push_back(HWY_DYNAMIC_DISPATCH(emulation)(dtype));
   return found;
 }

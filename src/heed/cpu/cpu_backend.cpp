@@ -9,8 +9,12 @@
 namespace heed::cpu {
 namespace {
 
-void limit_instructions() {
-  const std::string_view name = simd_limit();
+std::string_view simd_limit() {
+  const char* limit = std::getenv("HEED_SIMD");
+  return limit ? limit : "";
+}
+
+void limit_instructions(std::string_view name) {
   if (name.empty()) return;
   check<UsageError>(name == "avx2" || name == "scalar" || name == "avx512",
                     "HEED_SIMD is \"{}\"; expected avx512, avx2 or scalar", name);
@@ -20,23 +24,29 @@ void limit_instructions() {
 
 }  // namespace
 
-std::string_view simd_limit() {
-  const char* limit = std::getenv("HEED_SIMD");
-  return limit ? limit : "";
+int64_t simd_targets() {
+  static const int64_t targets = [] {
+    limit_instructions(simd_limit());
+    const int64_t found = hwy::SupportedTargets();
+    hwy::GetChosenTarget().Update(found);  // asking has chosen among all, also those that are disabled
+    return found;
+  }();
+  return targets;
 }
+
+bool amx_allowed() { return simd_limit().empty(); }
 
 CpuBackend& cpu_backend() {
   // Never destroyed: tensors with static lifetime may still return memory to it.
   static CpuBackend* backend = [] {
-    limit_instructions();
+    simd_targets();
     return new CpuBackend;
   }();
   return *backend;
 }
 
 std::string simd_name() {
-  cpu_backend();
-  const int64_t targets = hwy::SupportedTargets();
+  const int64_t targets = simd_targets();
   return hwy::TargetName(targets & -targets);
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "heed/core/backend.h"
 
@@ -99,7 +98,10 @@ class CpuBackend final : public Backend {
 // The process's one CPU backend. On first use HEED_SIMD limits the instructions: to avx512 (without AMX), avx2 or
 // scalar.
 CpuBackend& cpu_backend();
-std::string_view simd_limit();  // HEED_SIMD, or nothing
+
+// The instruction sets, Highway's bits of them, that kernels may choose from; and whether AMX is among them.
+int64_t simd_targets();
+bool amx_allowed();
 
 // The instruction set that the kernels chose: "AVX3" (AVX-512), "AVX2" or "Scalar".
 std::string simd_name();

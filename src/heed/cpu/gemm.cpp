@@ -25,6 +25,10 @@ constexpr int64_t kSmallResult = 1 << 17;  // elements; each part then has a res
 
 void sgemm(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
            int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
+  if (k == 0) {  // which oneDNN leaves as it is in some of its versions
+    for (int64_t r = 0; beta == 0 && r < m; ++r) std::fill_n(c + r * ldc, n, 0.0f);
+    return;
+  }
   // oneDNN refuses leading dimensions below the row length, which a matrix of one row may have.
   const auto at_least = [](int64_t stride, int64_t length) { return std::max<int64_t>({stride, length, 1}); };
   const auto status = dnnl_sgemm(transpose_a, transpose_b, m, n, k, alpha, a, at_least(lda, transpose_a == 'T' ? m : k),
