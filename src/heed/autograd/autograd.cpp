@@ -94,6 +94,7 @@ Tensor detached(const Tensor& x) {
 
 std::vector<Tensor> detached(const std::vector<Tensor>& tensors) {
   std::vector<Tensor> result;
+  result.reserve(tensors.size());
   for (const Tensor& x : tensors) result.push_back(detached(x));
   return result;
 }

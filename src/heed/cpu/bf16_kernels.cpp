@@ -18,8 +18,6 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using bf16::kPanel;
-using bf16::kStep;
 using bf16::kStepElements;
 using bf16::kTileElements;
 using Lanes16 = hn::CappedTag<float, 16>;
