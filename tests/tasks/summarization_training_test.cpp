@@ -44,7 +44,7 @@ class SummarizationTrainingTest : public testing::TrainingTest {
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    return testing::warmed_course(output, steps, 1e-2);
+    return testing::warmed_course(output, steps, 5e-3);
   }
 
   static std::string reason(const SummarizationTrainingOptions& o) {

@@ -137,7 +137,7 @@ HWY_INLINE void drop_rows(const Dropout& spec, int64_t first_row, const TensorVi
   }
 }
 
-// A stripe of four vectors of columns at a time, so that the sums stay in registers. `keep` is what ReLU's dropout
+// A stripe of four vectors of columns at a time, so that the sums stay in registers. `keep_factor` is what ReLU's dropout
 // multiplies by.
 template <Activation kKind>
 void activation_backward_rows(const TensorView& kept, float keep_factor, const TensorView& dy, float* column_sums) {
