@@ -137,8 +137,8 @@ HWY_INLINE void drop_rows(const Dropout& spec, int64_t first_row, const TensorVi
   }
 }
 
-// A stripe of four vectors of columns at a time, so that the sums stay in registers. `keep_factor` is what ReLU's dropout
-// multiplies by.
+// A stripe of four vectors of columns at a time, so that the sums stay in registers. ReLU's dropout multiplies by
+// keep_factor.
 template <Activation kKind>
 void activation_backward_rows(const TensorView& kept, float keep_factor, const TensorView& dy, float* column_sums) {
   const FloatTag d;
