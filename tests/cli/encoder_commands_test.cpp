@@ -21,6 +21,10 @@ TEST(EncoderCommands, Classify) {
   ASSERT_EQ(json.size(), 3u);
   EXPECT_EQ(json[0]["labels"].size(), 2u);
   EXPECT_NEAR(json[0]["labels"][0]["score"].get<double>(), 0.5882744, 1e-4);
+  // A pair without a second text is the first alone.
+  const auto pairs = run_well({"classify", "--model", model, "--pairs"}, {.text = "A dog runs.\t\nA dog.\tIt runs.\n"});
+  const auto alone = run_well({"classify", "--model", model}, {.text = "A dog runs.\n"});
+  EXPECT_THAT(pairs.output, ::testing::StartsWith(alone.output));
   run_refused({"classify", "--model", model, "--pairs"}, 4, "standard input:2: expected two columns",
               {.text = "a\tb\nno tab\n"});
   run_refused({"classify", "--model", golden("bert_tag")}, 3, "token classification", {.text = text});

@@ -36,8 +36,8 @@ void close_end(int& descriptor) {
                          const std::map<std::string, std::string>& environment) {
   std::vector<std::string> variables;
   for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
-  for (const char* const kept :
-       {"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
+  for (const char* const kept : {"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                 "TSAN_OPTIONS", "HEED_SIMD", "DNNL_MAX_CPU_ISA"})
     if (const char* const value = std::getenv(kept); value && !environment.contains(kept))
       variables.push_back(std::string(kept) + "=" + value);
   std::vector<char*> argv = {const_cast<char*>(program.c_str())}, envp;

@@ -1,6 +1,4 @@
 // --dtype of trainings: what is chosen, said, kept for --resume and refused.
-#include <cstdlib>
-
 #include "cli/program_fixture.h"
 #include "heed/tensor/backends.h"
 
@@ -47,7 +45,6 @@ TEST_F(TrainDType, IsSaidAndKeptForResume) {
 }
 
 TEST_F(TrainDType, AutomaticallyBf16WhereTheProcessorHasAmx) {
-  if (std::getenv("HEED_SIMD")) GTEST_SKIP() << "HEED_SIMD holds this process, not the program that it starts";
   const auto automatic = run_well(training("a", {"--max-steps", "2"}));
   const std::string expected = backend().bf16_instructions() == "AMX" ? "bf16 (AMX)" : "f32";
   EXPECT_THAT(automatic.error, HasSubstr("matrix products in " + expected + "\n"));

@@ -44,7 +44,7 @@ class SummarizationTrainingTest : public testing::TrainingTest {
   }
 
   static train::TrainOptions course(const fs::path& output, int64_t steps) {
-    return testing::warmed_course(output, steps, 5e-3);
+    return testing::warmed_course(output, steps, 7e-3);
   }
 
   static std::string reason(const SummarizationTrainingOptions& o) {
@@ -57,7 +57,7 @@ TEST_F(SummarizationTrainingTest, LearnsAndItsFolderSummarizesWithThePrefixOfThe
     SummarizationTrainingOptions o = options(family);
     o.prefix = "the tree: ";
     SummarizationTraining task(o);
-    const auto summary = testing::run(task, course(folder_ / family, 600));
+    const auto summary = testing::run(task, course(folder_ / family, 400));
     ASSERT_TRUE(summary.best);
     const auto& metrics = summary.best->result.metrics;
     EXPECT_EQ(metrics.at(1).first, "rouge1");

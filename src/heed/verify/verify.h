@@ -19,7 +19,7 @@ struct Options {
   Bound outputs{2e-4, 2e-5};    // loss, logits, hidden states, attention matrices, scores of beams
   Bound gradients{1e-6, 1e-3};  // of each parameter
   double trajectory = 1e-3;     // of each loss of a training
-  double gradient_norm = 3e-3;  // of each gradient norm of a training, relative
+  double gradient_norm = 2e-3;  // of each gradient norm of a training, relative
   std::filesystem::path text;   // lines that batches of a training are made of where their ids are not recorded
   Device device;                // where the model computes
 };
