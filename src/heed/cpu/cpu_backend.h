@@ -99,6 +99,25 @@ class CpuBackend final : public Backend {
 // scalar.
 CpuBackend& cpu_backend();
 
+// So many elements of the backend's memory, for as long as this lives.
+class Memory {
+ public:
+  explicit Memory(int64_t elements, DType dtype = DType::kF32)
+      : bytes_(static_cast<size_t>(elements) * size_of(dtype)), data_(cpu_backend().allocate(bytes_)) {}
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory() { cpu_backend().deallocate(data_, bytes_); }
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  size_t bytes_;
+  void* data_;
+};
+
 // The instruction sets, Highway's bits of them, that kernels may choose from; and whether AMX is among them.
 int64_t simd_targets();
 bool amx_allowed();

@@ -54,19 +54,27 @@ HWY_INLINE void map2(const TensorView& a, const TensorView& b, bool accumulate, 
   });
 }
 
-void add_dropped(const TensorView& a, const TensorView& b, const Dropout& spec, const TensorView& y) {
-  const int64_t lanes = lane_count(), cols = y.cols();
-  parallel_for(y.rows(), row_grain(cols), [&](int64_t begin, int64_t end, int) HWY_ATTR {
-    alignas(64) float factors[kDropoutGroup];
-    for (int64_t r = begin; r < end; ++r) {
-      const DropoutRow random = dropout_row(spec, r);
-      for (int64_t c = 0; c < cols; c += lanes) {
-        if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
-        const FloatVec factor = hn::LoadU(FloatTag(), factors + c % kDropoutGroup);
-        const FloatVec first = load(a.row<float>(r) + c, cols - c), second = load(b.row<float>(r) + c, cols - c);
-        store(hn::MulAdd(factor, second, first), y.row<float>(r) + c, cols - c);
-      }
+// Calls f(row, column, lanes left, factors) for each vector of the rows [begin, end), which the dropout counts from
+// first_row on.
+template <class F>
+HWY_INLINE void for_each_dropped(const Dropout& spec, int64_t first_row, int64_t begin, int64_t end, int64_t cols,
+                                 const F& f) {
+  alignas(64) float factors[kDropoutGroup];
+  for (int64_t r = begin; r < end; ++r) {
+    const DropoutRow random = dropout_row(spec, first_row + r);
+    for (int64_t c = 0; c < cols; c += lane_count()) {
+      if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
+      f(r, c, cols - c, hn::LoadU(FloatTag(), factors + c % kDropoutGroup));
     }
+  }
+}
+
+void add_dropped(const TensorView& a, const TensorView& b, const Dropout& spec, const TensorView& y) {
+  parallel_for(y.rows(), row_grain(y.cols()), [&](int64_t begin, int64_t end, int) HWY_ATTR {
+    for_each_dropped(spec, 0, begin, end, y.cols(), [&](int64_t r, int64_t c, int64_t left, FloatVec factor) HWY_ATTR {
+      const FloatVec sum = hn::MulAdd(factor, load(b.row<float>(r) + c, left), load(a.row<float>(r) + c, left));
+      store(sum, y.row<float>(r) + c, left);
+    });
   });
 }
 
@@ -125,16 +133,11 @@ void bias_activation_rows(const TensorView& y, const TensorView& bias, Activatio
 
 // dy = dropout(dy), rows counted from first_row.
 HWY_INLINE void drop_rows(const Dropout& spec, int64_t first_row, const TensorView& dy) {
-  alignas(64) float factors[kDropoutGroup];
-  for (int64_t r = 0; r < dy.rows(); ++r) {
-    const DropoutRow random = dropout_row(spec, first_row + r);
-    float* row = dy.row<float>(r);
-    for (int64_t c = 0; c < dy.cols(); c += lane_count()) {
-      if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
-      store(hn::Mul(load(row + c, dy.cols() - c), hn::LoadU(FloatTag(), factors + c % kDropoutGroup)), row + c,
-            dy.cols() - c);
-    }
-  }
+  for_each_dropped(spec, first_row, 0, dy.rows(), dy.cols(),
+                   [&](int64_t r, int64_t c, int64_t left, FloatVec factor) HWY_ATTR {
+                     float* at = dy.row<float>(r) + c;
+                     store(hn::Mul(load(at, left), factor), at, left);
+                   });
 }
 
 // A stripe of four vectors of columns at a time, so that the sums stay in registers. ReLU's dropout multiplies by
@@ -181,19 +184,12 @@ void bias_activation_backward_rows(const TensorView& kept, Activation kind, cons
 }
 
 void dropout(const TensorView& x, const Dropout& spec, bool accumulate, const TensorView& y) {
-  const int64_t lanes = lane_count(), cols = y.cols();
-  parallel_for(y.rows(), row_grain(cols), [&](int64_t begin, int64_t end, int) HWY_ATTR {
-    alignas(64) float factors[kDropoutGroup];
-    for (int64_t r = begin; r < end; ++r) {
-      const DropoutRow random = dropout_row(spec, r);
-      for (int64_t c = 0; c < cols; c += lanes) {
-        if (c % kDropoutGroup == 0) random.group(c / kDropoutGroup, factors);
-        FloatVec value =
-            hn::Mul(load(x.row<float>(r) + c, cols - c), hn::LoadU(FloatTag(), factors + c % kDropoutGroup));
-        if (accumulate) value = hn::Add(value, load(y.row<float>(r) + c, cols - c));
-        store(value, y.row<float>(r) + c, cols - c);
-      }
-    }
+  parallel_for(y.rows(), row_grain(y.cols()), [&](int64_t begin, int64_t end, int) HWY_ATTR {
+    for_each_dropped(spec, 0, begin, end, y.cols(), [&](int64_t r, int64_t c, int64_t left, FloatVec factor) HWY_ATTR {
+      FloatVec value = hn::Mul(load(x.row<float>(r) + c, left), factor);
+      if (accumulate) value = hn::Add(value, load(y.row<float>(r) + c, left));
+      store(value, y.row<float>(r) + c, left);
+    });
   });
 }
 

@@ -8,6 +8,7 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "heed/base/threads.h"
@@ -106,15 +107,10 @@ class PlainFactor final : public Factor {
  public:
   PlainFactor(const TensorView& b, bool transpose, int64_t rows) : b_(b), transpose_(transpose) {
     if (!transpose || rows < kRowsWorthTransposing) return;
-    turned_ = cpu_backend().allocate(bytes());
-    b_ = {turned_, DType::kF32, {b.cols(), b.rows()}, b.rows()};
+    turned_.emplace(b.shape.numel());
+    b_ = {turned_->as<float>(), DType::kF32, {b.cols(), b.rows()}, b.rows()};
     transpose_ = false;
     cpu_backend().transpose(b, b_);
-  }
-  PlainFactor(const PlainFactor&) = delete;
-  PlainFactor& operator=(const PlainFactor&) = delete;
-  ~PlainFactor() override {
-    if (turned_) cpu_backend().deallocate(turned_, bytes());
   }
 
   int64_t out_features() const override { return transpose_ ? b_.rows() : b_.cols(); }
@@ -134,11 +130,9 @@ class PlainFactor final : public Factor {
   }
 
  private:
-  size_t bytes() const { return static_cast<size_t>(b_.shape.numel()) * sizeof(float); }
-
   TensorView b_;
   bool transpose_;
-  void* turned_ = nullptr;
+  std::optional<Memory> turned_;
 };
 
 }  // namespace

@@ -25,24 +25,7 @@ constexpr int64_t kChunkSteps = 16;        // of the depth, so that a block's ti
 constexpr int64_t kSmallResult = 1 << 16;  // elements of a dw that each block of rows has a sum of its own for
 
 int64_t panels_of(int64_t n) { return (n + bf16::kPanel - 1) / bf16::kPanel; }
-
-class Memory {
- public:
-  explicit Memory(int64_t elements, DType dtype = DType::kF32)
-      : bytes_(static_cast<size_t>(elements) * size_of(dtype)), data_(cpu_backend().allocate(bytes_)) {}
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  ~Memory() { cpu_backend().deallocate(data_, bytes_); }
-
-  template <class T>
-  T* as() const {
-    return static_cast<T*>(data_);
-  }
-
- private:
-  size_t bytes_;
-  void* data_;
-};
+int64_t whole_panels(int64_t n) { return panels_of(n) * bf16::kPanel; }
 
 // A matrix in tiles: `width` rows of a first factor, or columns of a second one.
 class Tiles {
@@ -194,12 +177,8 @@ class TileBackward {
         panels_at_once_(std::min(block_panels(kernels, std::max(p.dy.cols(), p.in())),
                                  panels_ / std::max<int64_t>(blocks_, 1) + 1)),
         dx_(kernels, p.dx ? panels_at_once_ : 0, p.dy.cols()),
-        first_(kernels, small_ ? thread_count() * panels_of(p.dw.rows()) * bf16::kPanel : 0,
-               panels_at_once_ * bf16::kPanel),
-        second_(kernels,
-                small_ ? thread_count() * panels_of(p.dw.cols()) * bf16::kPanel
-                : p.dw ? p.dw.cols()
-                       : 0,
+        first_(kernels, small_ ? thread_count() * whole_panels(p.dw.rows()) : 0, panels_at_once_ * bf16::kPanel),
+        second_(kernels, p.dw ? (small_ ? thread_count() : 1) * whole_panels(p.dw.cols()) : 0,
                 small_ ? panels_at_once_ * bf16::kPanel : p.dy.rows()),
         dw_sums_(small_ ? blocks_ * p.dw.shape.numel() : 0),
         bias_sums_(static_cast<size_t>(p.dbias ? blocks_ * p.dy.cols() : 0)) {

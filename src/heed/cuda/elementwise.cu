@@ -18,16 +18,7 @@ struct AddElements {
 struct AddDropped {
   Rows<const float> a, b;
   Rows<float> y;
-  int64_t cols;
-  DropoutSpec spec;
-  __device__ void operator()(int64_t r, int64_t unit) const {
-    const DropoutFactors factors = spec.unit(r, unit);
-#pragma unroll
-    for (int j = 0; j < kUnitChannels; ++j) {
-      const int64_t c = unit_channel(unit, j);
-      if (c < cols) y[r][c] = a[r][c] + b[r][c] * factors[j];
-    }
-  }
+  __device__ void operator()(int64_t r, int64_t c, float factor) const { y[r][c] = a[r][c] + b[r][c] * factor; }
 };
 
 struct MultiplyElements {
@@ -65,17 +56,8 @@ struct ActivateBackward {
 struct Drop {
   Rows<const float> x;
   Rows<float> y;
-  int64_t cols;
-  DropoutSpec spec;
   bool accumulate;
-  __device__ void operator()(int64_t r, int64_t unit) const {
-    const DropoutFactors factors = spec.unit(r, unit);
-#pragma unroll
-    for (int j = 0; j < kUnitChannels; ++j) {
-      const int64_t c = unit_channel(unit, j);
-      if (c < cols) put(x[r][c] * factors[j], accumulate, y[r] + c);
-    }
-  }
+  __device__ void operator()(int64_t r, int64_t c, float factor) const { put(x[r][c] * factor, accumulate, y[r] + c); }
 };
 
 struct BiasActivation {
@@ -88,18 +70,10 @@ struct BiasActivation {
 };
 
 struct BiasActivationDrop {
-  Rows<float> y;
-  int64_t cols;
-  const float* bias;
-  Activation kind;
-  DropoutSpec spec;
-  __device__ void operator()(int64_t r, int64_t unit) const {
-    const DropoutFactors factors = spec.unit(r, unit);
-#pragma unroll
-    for (int j = 0; j < kUnitChannels; ++j) {
-      const int64_t c = unit_channel(unit, j);
-      if (c < cols) y[r][c] = activate(kind, y[r][c] + (bias ? bias[c] : 0.0f)) * factors[j];
-    }
+  BiasActivation undropped;
+  __device__ void operator()(int64_t r, int64_t c, float factor) const {
+    undropped(r, c);
+    undropped.y[r][c] *= factor;
   }
 };
 
@@ -122,11 +96,9 @@ struct ReluBackward {
 void bias_activation(cudaStream_t stream, const TensorView& y, const TensorView& bias, Activation kind,
                      const Dropout& dropout) {
   const float* b = bias ? bias.as<float>() : nullptr;
-  if (dropout.active())
-    return for_each_unit(stream, y.rows(), y.cols(),
-                         BiasActivationDrop{rows_of<float>(y), y.cols(), b, kind, DropoutSpec(dropout)});
-  if (b || kind != Activation::kNone)
-    for_each_element(stream, y.rows(), y.cols(), BiasActivation{rows_of<float>(y), b, kind});
+  const BiasActivation undropped{rows_of<float>(y), b, kind};
+  if (dropout.active()) return for_each_dropped(stream, y.rows(), y.cols(), dropout, BiasActivationDrop{undropped});
+  if (b || kind != Activation::kNone) for_each_element(stream, y.rows(), y.cols(), undropped);
 }
 
 void bias_activation_backward(cudaStream_t stream, const TensorView& kept, Activation kind, const Dropout& dropout,
@@ -137,17 +109,15 @@ void bias_activation_backward(cudaStream_t stream, const TensorView& kept, Activ
     return;
   }
   if (dropout.active())
-    for_each_unit(stream, dy.rows(), dy.cols(),
-                  Drop{rows_of<const float>(dy), rows_of<float>(dy), dy.cols(), DropoutSpec(dropout), false});
+    for_each_dropped(stream, dy.rows(), dy.cols(), dropout, Drop{rows_of<const float>(dy), rows_of<float>(dy), false});
   if (derivative_needs_input(kind))
     for_each_element(stream, {kept, dy}, DerivativeInPlace{rows_of<const float>(kept), rows_of<float>(dy), kind});
 }
 
 void CudaBackend::add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) {
   if (dropout.active())
-    return for_each_unit(stream(), y.rows(), y.cols(),
-                         AddDropped{rows_of<const float>(a), rows_of<const float>(b), rows_of<float>(y), y.cols(),
-                                    DropoutSpec(dropout)});
+    return for_each_dropped(stream(), y.rows(), y.cols(), dropout,
+                            AddDropped{rows_of<const float>(a), rows_of<const float>(b), rows_of<float>(y)});
   for_each_element(stream(), {y, a, b},
                    AddElements{rows_of<const float>(a), rows_of<const float>(b), rows_of<float>(y)});
 }
@@ -168,8 +138,7 @@ void CudaBackend::activation_backward(const TensorView& x, const TensorView& dy,
       ActivateBackward{rows_of<const float>(x), rows_of<const float>(dy), rows_of<float>(dx), kind, accumulate});
 }
 void CudaBackend::dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) {
-  for_each_unit(stream(), y.rows(), y.cols(),
-                Drop{rows_of<const float>(x), rows_of<float>(y), y.cols(), DropoutSpec(dropout), accumulate});
+  for_each_dropped(stream(), y.rows(), y.cols(), dropout, Drop{rows_of<const float>(x), rows_of<float>(y), accumulate});
 }
 
 }  // namespace heed::cuda

@@ -118,6 +118,27 @@ void for_each_unit(cudaStream_t stream, int64_t rows, int64_t cols, const F& f) 
   launch(stream, {std::min<int64_t>((total + kThreads - 1) / kThreads, 1 << 15)}, &unit_kernel<F>, total, units, f);
 }
 
+template <class F>
+struct DroppedChannels {
+  int64_t cols;
+  DropoutSpec spec;
+  F f;
+  __device__ void operator()(int64_t r, int64_t unit) const {
+    const DropoutFactors factors = spec.unit(r, unit);
+#pragma unroll
+    for (int j = 0; j < kUnitChannels; ++j) {
+      const int64_t c = unit_channel(unit, j);
+      if (c < cols) f(r, c, factors[j]);
+    }
+  }
+};
+
+// Calls f(row, column, factor) for all elements of rows of `cols` channels.
+template <class F>
+void for_each_dropped(cudaStream_t stream, int64_t rows, int64_t cols, const Dropout& dropout, const F& f) {
+  for_each_unit(stream, rows, cols, DroppedChannels<F>{cols, DropoutSpec(dropout), f});
+}
+
 // --- reductions within a block ----------------------------------------------------------------------------------
 
 struct Add {
