@@ -72,6 +72,18 @@ TEST_F(TrainLanguageModelTest, TrainsEvaluatesAndGenerates) {
   EXPECT_EQ(generated.output, " not to be:\n");
 }
 
+TEST_F(TrainLanguageModelTest, DocumentsEachForItselfScoreAsTheirTrainingSays) {
+  const Json summary = parse_json(
+      run_well(with_more(training("model", "20"), {"--no-packed", "--document-per", "line", "--json"})).output,
+      "output");
+  const Arguments evaluation{"evaluate", "language-model",   "--model",     path("model"),
+                             "--data",   path("input.txt"),  "--no-packed", "--document-per",
+                             "line",     "--valid-fraction", "0.1"};
+  EXPECT_NEAR(run_json(evaluation)["loss"].get<double>(), summary["best"]["loss"].get<double>(), 1e-5);
+  run_refused(with_more(evaluation, {"--stride", "8"}), 2, "--stride is for packed text");
+  run_refused(with_more(training("model", "30"), {"--document-per", "line", "--resume"}), 2, "--packed");
+}
+
 TEST_F(TrainLanguageModelTest, ResumesAndRefusesOtherOptions) {
   run_well(training("model", "5"));
   const Arguments more = with_more(training("model", "9"), {"--resume"});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <string>
 
 #include "heed/io/safetensors.h"
@@ -77,10 +78,16 @@ inline void expect_same(const TensorView& actual, const TensorView& reference, B
   EXPECT_LE(worst, tolerance) << what;
 }
 
+// Of the norms of the gradients of a recorded training, relative. t5_v1_1 trains at losses of 27 and clips norms of 130
+// to 1: from its tenth step on rounding decides more. PyTorch 2.15 repeats that norm to 0.23 % only, and in f64 has one
+// that is 0.17 % from the recorded; the goldens' README grants its losses ten times the bound of others.
+inline double norm_bound(const std::filesystem::path& golden) { return golden.filename() == "t5_v1_1" ? 4e-3 : 2e-3; }
+
 // The AdamW steps of a golden.json's "train" once more: each loss within `bound`, each norm of the gradient within
-// 0.2 %. loss_of(k) gives the loss of the batch of step k, a tensor of one element.
+// `of_norms`. loss_of(k) gives the loss of the batch of step k, a tensor of one element.
 template <class LossOf>
-void replay_adamw(nn::ParameterStore& p, const Json& train, double bound, const LossOf& loss_of) {
+void replay_adamw(nn::ParameterStore& p, const Json& train, double bound, const LossOf& loss_of,
+                  double of_norms = 2e-3) {
   const Tensor m = Tensor::zeros(p.values().shape()), v = Tensor::zeros(p.values().shape());
   for (size_t k = 0; k < train["losses"].size(); ++k) {
     p.clear_gradients();
@@ -89,7 +96,7 @@ void replay_adamw(nn::ParameterStore& p, const Json& train, double bound, const 
     backward(loss);
     p.complete_gradients();
     const double norm = std::sqrt(backend().sum_of_squares(p.gradients().view()));
-    EXPECT_NEAR(norm / train["grad_norms"][k].get<double>(), 1, 2e-3) << "step " << k;
+    EXPECT_NEAR(norm / train["grad_norms"][k].get<double>(), 1, of_norms) << "step " << k;
     AdamParams adam;
     adam.beta1 = train["betas"][0].get<float>();
     adam.beta2 = train["betas"][1].get<float>();

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "heed/base/random.h"
+#include "heed/data/token_text.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/perplexity.h"
 #include "heed/tasks/training_text.h"
@@ -131,6 +132,21 @@ TEST_F(LanguageModelTrainingTest, TheCacheGivesTheSameTraining) {
   EXPECT_EQ(loss(cached), loss(plain));
   EXPECT_EQ(loss(again), loss(plain));
   EXPECT_EQ(again.validate(never)->score, plain.validate(never)->score);
+}
+
+TEST_F(LanguageModelTrainingTest, LearnsFromDocumentsEachForItself) {
+  LanguageModelTrainingOptions o = options();
+  o.documents.per = data::DocumentsPer::kLine;
+  o.packed = false;
+  o.block = 48;  // lines of nine words have 43 characters, about
+  o.start.structure.positions = 48;
+  LanguageModelTraining task(o);
+  EXPECT_THAT(task.report(), HasSubstr("rows of documents"));
+  const auto summary = testing::run(task, course(folder_ / "lines", 200));
+  ASSERT_TRUE(summary.best);
+  EXPECT_LT(summary.best->result.metrics[0].second, 0.8);
+  o.start.structure.dropout = 0.2f;
+  expect_goes_on_bit_for_bit<LanguageModelTraining>(o, course({}, 24), 11);
 }
 
 TEST_F(LanguageModelTrainingTest, RefusesWhatContradictsItself) {

@@ -8,6 +8,7 @@
 #include "heed/data/line_reader.h"
 #include "heed/io/safetensors.h"
 #include "heed/tasks/classification_training.h"
+#include "heed/tasks/language_model_training.h"
 #include "heed/tasks/translation_training.h"
 #include "heed/train/trainer.h"
 #include "shared_files.h"
@@ -147,6 +148,41 @@ TEST(RecordedTraining, BertForClassification) {
   task.start.init = golden;
   task.batch_size = kRows;
   ClassificationTraining training(task);
+  expect_recorded(training, read_json(golden / "golden.json")["train"], folder / "model", 1e-3);
+}
+
+// Rows of 48 tokens, cut out of lines that id 0 ends: here documents of their own.
+TEST(RecordedTraining, Gpt2) {
+  HEED_NEEDS_SHARED("goldens/gpt2");
+  HEED_NEEDS_SHARED("data/multi30k");
+  constexpr size_t kLinesOfABatch = 50, kTokens = 48;
+  const fs::path golden = testing::shared_path("goldens/gpt2");
+  const auto tokenizer = text::load_tokenizer(golden);
+  const testing::TemporaryFolder folder;
+  std::ofstream out(folder / "train.jsonl");
+  data::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
+  for (int k = 0; k < kBatches; ++k) {
+    std::vector<int32_t> ids;
+    std::string line;
+    for (size_t i = 0; i < kLinesOfABatch && reader.next(line); ++i) {
+      std::ranges::copy(tokenizer->encode(line), std::back_inserter(ids));
+      ids.push_back(0);
+    }
+    for (size_t row = 0; row < kRows; ++row) {
+      const std::vector<int32_t> tokens(ids.begin() + row * kTokens, ids.begin() + (row + 1) * kTokens);
+      const std::string text = tokenizer->decode(tokens, false);
+      ASSERT_EQ(tokenizer->encode(text), tokens) << text;
+      out << Json{{"text", text}}.dump() << '\n';
+    }
+  }
+  out.close();
+
+  LanguageModelTrainingOptions task;
+  task.train = {folder / "train.jsonl"};
+  task.start.init = golden;
+  task.packed = task.end_token = false;
+  task.batch_size = kRows;
+  LanguageModelTraining training(task);
   expect_recorded(training, read_json(golden / "golden.json")["train"], folder / "model", 1e-3);
 }
 

@@ -9,6 +9,7 @@
 #include "heed/tensor/backends.h"
 #include "heed/verify/verify.h"
 #include "models/folders.h"
+#include "models/golden.h"
 
 namespace heed::verify {
 namespace {
@@ -36,7 +37,8 @@ std::string failures(const Report& report) {
 class Goldens : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Goldens, AllHold) {
-  const Options o = options();
+  Options o = options();
+  o.gradient_norm = testing::norm_bound(GetParam());
   if (!o.device.is_host() && cuda_devices().devices.empty()) GTEST_SKIP() << "skipped: no GPU";
   const Report report = verify_folder(GetParam(), o);
   EXPECT_EQ(failures(report), "");

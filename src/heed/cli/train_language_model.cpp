@@ -28,8 +28,8 @@ int run_train_language_model(Command& command) {
   std::optional<int> batch_size, block;
   command.about(
       "Trains a causal language model (GPT-2, Llama) on running text and writes an ordinary model folder, which holds "
-      "the best model so far at any time. The tokens of all documents lie one behind the other; each epoch cuts them "
-      "into blocks anew.");
+      "the best model so far at any time. The tokens of all documents lie one behind the other, and each epoch cuts "
+      "them into blocks anew; with --no-packed each document stands for itself.");
   command.example(
       "heed train language-model --train input.txt --valid-fraction 0.1 --tokenizer characters --block 64 --output "
       "model/",
@@ -38,14 +38,15 @@ int run_train_language_model(Command& command) {
                   "fine-tune a downloaded model");
   Options& o = command.options();
   text.add_to(o);
-  o.add("end-token", task.end_token, "Put the tokenizer's end token between documents");
+  o.add("packed", task.packed, "Lay documents one behind the other, so that all rows of a batch are full blocks");
+  o.add("end-token", task.end_token, "Put the tokenizer's end token between documents (behind each: --no-packed)");
   o.add("cache", task.cache, "Folder that keeps the tokens, for texts that memory does not hold, or used often");
   model.add_to(command, "positions", "as --block");
   o.section("Blocks and batches");
-  o.add("block", block, "Tokens of a block")
+  o.add("block", block, "Tokens of a block: the longest row of a batch")
       .range(1, 1 << 20)
       .default_text(fmt::format("{}, or the model's positions if they are fewer", kUsualBlock));
-  o.add("batch-size", batch_size, "Blocks of a batch").range(1, 1 << 20).default_text("32, with --init 16");
+  o.add("batch-size", batch_size, "Rows of a batch").range(1, 1 << 20).default_text("32, with --init 16");
   training.add_to(command);
   command.parse();
 

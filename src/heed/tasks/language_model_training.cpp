@@ -1,16 +1,14 @@
 #include "heed/tasks/language_model_training.h"
 
 #include <algorithm>
-#include <limits>
 
-#include "heed/base/log.h"
-#include "heed/tasks/perplexity.h"
+#include "heed/data/token_text.h"
 #include "heed/tasks/training_text.h"
 
 namespace heed::tasks {
 namespace {
 
-struct Blocks final : TrainingBatch {
+struct Rows final : TrainingBatch {
   models::TextBatch text;
   std::vector<int32_t> wanted;  // behind each token
   std::string place;
@@ -36,17 +34,15 @@ Json generation_config(const text::Tokenizer& tokenizer) {
 LanguageModelTraining::LanguageModelTraining(LanguageModelTrainingOptions options) : options_(std::move(options)) {
   const TrainingText text = training_text(options_.train, options_.valid, options_.valid_fraction, options_.documents);
   start(text.train);
-  data::TokenTextOptions encoding{options_.end_token, options_.cache, ""};
-  if (!options_.cache.empty()) encoding.tokenizer = fingerprint_of(started_);
-  train_ = data::encode_text(text.train, tokenizer(), encoding);
-  if (text.valid) valid_ = data::encode_text(*text.valid, tokenizer(), encoding);
-  blocks_.emplace(train_.size(), block_, options_.seed);
-  const auto length = static_cast<uint32_t>(std::min<uint64_t>(block_, std::numeric_limits<uint16_t>::max()));
+  CausalTextOptions rows{options_.packed, options_.end_token, block_, options_.cache, "", options_.seed};
+  if (!options_.cache.empty()) rows.fingerprint = fingerprint_of(started_);
+  train_.emplace(text.train, tokenizer(), rows);
+  if (text.valid) valid_.emplace(*text.valid, tokenizer(), rows);
   batches_ = std::make_unique<ExampleBatches>(
-      std::vector<uint32_t>(blocks_->count(), length), options_.batch_size, 0, options_.seed,
-      [this](uint64_t epoch, std::span<const uint32_t> blocks) { return make_batch(epoch, blocks); });
-  report_ = fmt::format("{}; {} blocks of {}; {} held out", described(train_), blocks_->count(), block_,
-                        text.valid ? described(valid_) : "nothing");
+      train_->lengths(), options_.batch_size, 0, options_.seed,
+      [this](uint64_t epoch, std::span<const uint32_t> wanted) { return make_batch(epoch, wanted); });
+  report_ = fmt::format("{}; {}; {} held out", described(train_->stream()), train_->describe(),
+                        valid_ ? described(valid_->stream()) : "nothing");
 }
 
 void LanguageModelTraining::start(const data::TextSource& text) {
@@ -59,44 +55,35 @@ void LanguageModelTraining::start(const data::TextSource& text) {
     model_->set_generation_config(generation_config(tokenizer()));
 }
 
-std::unique_ptr<TrainingBatch> LanguageModelTraining::make_batch(uint64_t epoch,
-                                                                 std::span<const uint32_t> blocks) const {
-  auto batch = std::make_unique<Blocks>();
-  std::vector<int32_t> ids;
-  for (const uint32_t block : blocks) {
-    uint32_t part_number = 0;
-    for (const auto& part : blocks_->parts(epoch, block)) {
-      ids.clear();
-      train_.append_to(ids, part.begin, part.end + 1);
-      batch->text.ids.append(std::span(ids).first(ids.size() - 1));
-      batch->text.examples.push_back(2 * block + part_number++);
-      batch->wanted.insert(batch->wanted.end(), ids.begin() + 1, ids.end());
-    }
-  }
-  batch->place = "blocks" + describe_examples(blocks).substr(std::string_view("examples").size());
+std::unique_ptr<TrainingBatch> LanguageModelTraining::make_batch(uint64_t epoch, std::span<const uint32_t> rows) const {
+  auto batch = std::make_unique<Rows>();
+  for (const uint32_t row : rows) train_->append(epoch, row, batch->text, batch->wanted);
+  batch->place = "rows" + describe_examples(rows).substr(std::string_view("examples").size());
   return batch;
 }
 
 BatchLoss LanguageModelTraining::loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const {
-  const auto& b = static_cast<const Blocks&>(batch);
+  const auto& b = static_cast<const Rows&>(batch);
   ops::CrossEntropyResult result = model_->loss(b.text, b.wanted, {0, divisor, pass});
   return {std::move(result.loss), result.loss_sum};
 }
 
 std::optional<ValidationResult> LanguageModelTraining::validate(const StopFlag& stop) {
-  const auto found = stream_perplexity(*model_, valid_, {block_, block_}, stop);
+  const auto found = valid_->perplexity(*model_, {block_}, stop);
   if (!found) return std::nullopt;
   ValidationResult result;
   result.metrics = {{"loss", found->loss()},
                     {"perplexity", found->perplexity()},
-                    {"bits_per_byte", found->bits_per_byte(valid_.counts().bytes)}};
+                    {"bits_per_byte", found->bits_per_byte(valid_->stream().counts().bytes)}};
   result.score = -found->loss();
   return result;
 }
 
 Json LanguageModelTraining::identity() const {
   Json json = common_identity(options_.start);
-  json["train"] = fmt::format("{} tokens, {} bytes", train_.size(), train_.counts().bytes);
+  const data::TokenStream& stream = train_->stream();
+  json["train"] = fmt::format("{} tokens, {} bytes", stream.size(), stream.counts().bytes);
+  json["packed"] = options_.packed;
   json["end-token"] = options_.end_token;
   json["block"] = block_;
   return json;

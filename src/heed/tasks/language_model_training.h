@@ -1,6 +1,5 @@
-// Training of a causal language model on running text: the text becomes one stream of tokens, each epoch cuts it into
-// blocks anew, every token is predicted from those before it in its block, and held-out text tells by the loss how good
-// the model is.
+// Training of a causal language model on running text (causal_text.h): every token is predicted from those before it in
+// its row, and held-out text tells by the loss how good the model is.
 //
 // Reading the text, training the tokenizer and encoding happen in the constructor.
 #pragma once
@@ -10,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "heed/data/token_blocks.h"
-#include "heed/data/token_text.h"
+#include "heed/tasks/causal_text.h"
 #include "heed/tasks/started_training.h"
 
 namespace heed::tasks {
@@ -21,13 +19,14 @@ struct LanguageModelTrainingOptions {
   std::vector<std::filesystem::path> train, valid;
   double valid_fraction = 0;  // of the training text, its end, if there is no `valid`
   data::DocumentOptions documents;
-  bool end_token = true;        // between documents
+  bool packed = true;           // documents one behind the other; else each for itself
+  bool end_token = true;        // between documents, or behind each
   std::filesystem::path cache;  // folder for the tokens; empty: memory
 
   uint64_t seed = 1;   // of cutting and shuffling
   uint32_t block = 0;  // tokens of a block; 0: the usual number, or the model's positions if they are fewer
   uint32_t usual_block = 256;
-  uint32_t batch_size = 32;  // blocks
+  uint32_t batch_size = 32;  // rows
 };
 
 class LanguageModelTraining final : public StartedTraining {
@@ -36,7 +35,7 @@ class LanguageModelTraining final : public StartedTraining {
   explicit LanguageModelTraining(LanguageModelTrainingOptions options);
 
   BatchLoss loss(const TrainingBatch& batch, const nn::Pass& pass, double divisor) const override;
-  bool has_validation() const override { return valid_.size() > 0; }
+  bool has_validation() const override { return valid_.has_value(); }
   std::optional<ValidationResult> validate(const StopFlag& stop) override;
   Json identity() const override;
 
@@ -45,13 +44,12 @@ class LanguageModelTraining final : public StartedTraining {
 
  private:
   void start(const data::TextSource& text);
-  std::unique_ptr<TrainingBatch> make_batch(uint64_t epoch, std::span<const uint32_t> blocks) const;
+  std::unique_ptr<TrainingBatch> make_batch(uint64_t epoch, std::span<const uint32_t> rows) const;
 
   const LanguageModelTrainingOptions options_;
   std::shared_ptr<models::CausalModel> model_;
-  data::TokenStream train_, valid_;
   uint32_t block_ = 0;
-  std::optional<data::TokenBlocks> blocks_;
+  std::optional<CausalText> train_, valid_;
 };
 
 }  // namespace heed::tasks

@@ -87,4 +87,20 @@ std::optional<Perplexity> stream_perplexity(const models::CausalModel& model, co
   return result;
 }
 
+std::optional<Perplexity> rows_perplexity(const models::CausalModel& model, size_t rows, const AppendRow& append,
+                                          int64_t batch_tokens, const std::function<bool()>& stop) {
+  const NoGrad no_grad;
+  Perplexity result;
+  Batch batch;
+  for (size_t i = 0; i < rows; ++i) {
+    append(i, batch.text, batch.targets);
+    if (batch.text.ids.tokens() < batch_tokens) continue;
+    if (stop && stop()) return std::nullopt;
+    score(model, batch, result);
+  }
+  score(model, batch, result);
+  result.windows = static_cast<int64_t>(rows);
+  return result;
+}
+
 }  // namespace heed::tasks

@@ -40,4 +40,10 @@ Perplexity perplexity(const models::CausalModel& model, std::span<const std::vec
 std::optional<Perplexity> stream_perplexity(const models::CausalModel& model, const data::TokenStream& stream,
                                             const PerplexityOptions& options, const std::function<bool()>& stop = {});
 
+// Of rows that do not overlap: `append(i, batch, wanted)` appends row i < rows and what each of its tokens predicts.
+// Nothing if `stop` said so meanwhile.
+using AppendRow = std::function<void(size_t i, models::TextBatch& batch, std::vector<int32_t>& wanted)>;
+std::optional<Perplexity> rows_perplexity(const models::CausalModel& model, size_t rows, const AppendRow& append,
+                                          int64_t batch_tokens, const std::function<bool()>& stop = {});
+
 }  // namespace heed::tasks
