@@ -107,6 +107,20 @@ TEST(T5, TheFolderSaysWhetherTheHeadIsTied) {
   EXPECT_NE(logits(*copied), logits(*untied));
 }
 
+TEST(T5, NewModelsBeginWithTheLossOfAGuess) {
+  Json config = tiny_config();
+  config["d_model"] = 64;
+  config["vocab_size"] = 400;
+  for (const bool tied : {false, true}) {
+    config["tie_word_embeddings"] = tied;
+    const auto model = models::make_model(config, "config.json", 3);
+    const NoGrad no_grad;
+    const auto targets = static_cast<double>(batch().target.tokens());
+    const double loss = dynamic_cast<const models::Seq2SeqModel&>(*model).loss(batch(), {0, targets, {}}).loss.item();
+    EXPECT_NEAR(loss, std::log(400), 1.5) << tied;
+  }
+}
+
 TEST(T5, NewModelsBeginAsTransformersBeginsThem) {
   Json config = tiny_config();
   config["initializer_factor"] = 2.0;
