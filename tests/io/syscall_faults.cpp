@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 
 namespace heed::testing {
 namespace {
@@ -27,12 +29,19 @@ FaultyRun unsupported() {
 namespace heed::testing {
 namespace {
 
-// The call's name if it changes files (a read-only open does not, nor does writing to the standard streams).
-const char* name_of_change(const user_regs_struct& regs) {
+// Whether a descriptor of the child is a file: no stream, and no pipe, such as sanitizers probe memory with.
+bool is_file(pid_t child, unsigned long long descriptor) {
+  struct stat info {};
+  const std::string link = "/proc/" + std::to_string(child) + "/fd/" + std::to_string(descriptor);
+  return stat(link.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+// The call's name if it changes files (a read-only open does not, nor does writing to a stream).
+const char* name_of_change(pid_t child, const user_regs_struct& regs) {
   switch (regs.orig_rax) {
     case SYS_openat: return (regs.rdx & O_CREAT) != 0 ? "open" : nullptr;
     case SYS_open: return (regs.rsi & O_CREAT) != 0 ? "open" : nullptr;
-    case SYS_write: return regs.rdi > 2 ? "write" : nullptr;
+    case SYS_write: return regs.rdi > 2 && is_file(child, regs.rdi) ? "write" : nullptr;
     case SYS_mkdir:
     case SYS_mkdirat: return "mkdir";
     case SYS_fsync: return "fsync";
@@ -94,7 +103,7 @@ FaultyRun run_with_fault(Fault fault, int n, const std::function<int()>& body) {
     if (!entering) continue;
     user_regs_struct regs{};
     ptrace(PTRACE_GETREGS, child, nullptr, &regs);
-    const char* call = name_of_change(regs);
+    const char* call = name_of_change(child, regs);
     if (!call || ++count != n || fault == Fault::kNone) continue;
     run.reached = true;
     run.call = call;
