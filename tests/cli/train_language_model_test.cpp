@@ -42,7 +42,7 @@ class TrainLanguageModelTest : public ProgramTest {
             "--threads",
             "1",
             "--learning-rate",
-            "0.01",
+            "0.005",
             "--schedule",
             "constant",
             "--warmup",
@@ -53,11 +53,11 @@ class TrainLanguageModelTest : public ProgramTest {
 };
 
 TEST_F(TrainLanguageModelTest, TrainsEvaluatesAndGenerates) {
-  const auto trained = run_well(with_more(training("model", "150"), {"--json"}));
+  const auto trained = run_well(with_more(training("model", "200"), {"--json"}));
   EXPECT_THAT(trained.error, HasSubstr("blocks of 32"));
   EXPECT_THAT(trained.error, HasSubstr("weight decay 0.1"));
   const Json summary = parse_json(trained.output, "output");
-  EXPECT_EQ(summary["steps"], 150);
+  EXPECT_EQ(summary["steps"], 200);
   EXPECT_LT(summary["best"]["loss"].get<double>(), 0.3);
 
   const Json scores = run_json(
