@@ -117,8 +117,10 @@ TEST(Console, LinesOfSeveralThreadsStayWhole) {
     text.append(buffer.data(), static_cast<size_t>(n));
   ::close(ends[0]);
   ASSERT_EQ(text.size(), size_t{kThreads * kLines * 21});
-  for (size_t line = 0; line < text.size(); line += 21)
-    EXPECT_EQ(text.substr(line, 21), std::string(20, text[line]) + "\n");
+  for (size_t line = 0; line < text.size(); line += 21) {
+    EXPECT_EQ(text.substr(line, 20), std::string(20, text[line]));
+    EXPECT_EQ(text[line + 20], '\n');
+  }
 }
 
 }  // namespace
