@@ -122,10 +122,11 @@ class Distributed : public ::testing::Test {
     arguments.insert(arguments.begin(), {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n",
                                          std::to_string(processes), HEED_PROGRAM});
     arguments.insert(arguments.end(), more.begin(), more.end());
-    // What OpenMPI leaves behind at its end is no leak of ours, to AddressSanitizer.
-    return run_process(
-        kLauncher, arguments,
-        {.environment = {{"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}, {"ASAN_OPTIONS", "detect_leaks=0"}}});
+    const std::string leaks = heed::testing::source_path("tests/lsan.supp").string();
+    return run_process(kLauncher, arguments,
+                       {.environment = {{"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+                                        {"ASAN_OPTIONS", "fast_unwind_on_malloc=0"},
+                                        {"LSAN_OPTIONS", "suppressions=" + leaks + ":print_suppressions=0"}}});
   }
   static heed::testing::ProgramResult run_alone(std::vector<std::string> arguments, std::vector<std::string> more) {
     arguments.insert(arguments.end(), more.begin(), more.end());
