@@ -160,6 +160,24 @@ TEST_F(Distributed, TwoProcessesAreOneWithTheDoubledBatch) {
   expect_near(losses("two"), losses("one"), 50);
 }
 
+// Each has half of the moments: the same losses, and a checkpoint that others go on from.
+TEST_F(Distributed, AShardedOptimizerIsTheWholeOne) {
+  for (const std::string optimizer : {"adam", "muon"}) {
+    const auto run = [&](int processes, const std::string& output, std::vector<std::string> more) {
+      more.insert(more.end(), {"--optimizer", optimizer, "--save-every", "7"});
+      const auto result = run_together(processes, translation(optimizer + output, 300 / processes), more);
+      ASSERT_EQ(result.exit_code, 0) << result.error;
+    };
+    run(1, "one", {"--max-steps", "30"});
+    run(2, "two", {"--max-steps", "30", "--shard-optimizer"});
+    run(2, "parts", {"--max-steps", "16", "--shard-optimizer"});
+    run(2, "parts", {"--max-steps", "20", "--shard-optimizer", "--resume"});
+    run(1, "parts", {"--max-steps", "30", "--resume"});
+    expect_near(losses(optimizer + "two"), losses(optimizer + "one"), 30);
+    expect_near(losses(optimizer + "parts"), losses(optimizer + "one"), 30);
+  }
+}
+
 TEST_F(Distributed, GoesOnWithAnotherNumberOfProcesses) {
   const auto first = run_together(2, classification("parts", 8), {"--max-steps", "20"});
   ASSERT_EQ(first.exit_code, 0) << first.error;

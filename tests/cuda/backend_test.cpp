@@ -175,13 +175,24 @@ TEST_F(GpuBackend, EmbeddingBackwardAddsInOrder) {
 }
 
 TEST_F(GpuBackend, AdamIsTheCpusStep) {
-  const Both w({1000}, 1), g({1000}, 2), m({1000}, 3);
-  Both v({1000}, 4);
+  constexpr int64_t kCount = 30000;
+  const Both w({kCount}, 1), g({kCount}, 2), m({kCount}, 3);
+  const Both v({kCount}, 4);
   cpu().multiply(v.cpu.view(), v.cpu.view(), false, v.cpu.view());
   gpu().multiply(v.gpu.view(), v.gpu.view(), false, v.gpu.view());
+  // Runs that meet, gaps between others, a run within a tile and one over several.
+  const std::vector<AdamRun> runs{{3, 5}, {5, 700, 0.5f, false}, {702, 703}, {4000, 21000, 2}, {21000, kCount - 1}};
   const AdamParams params{0.01f, 0.9f, 0.98f, 1e-9f, 0.1f, true, 0.7f, 3};
-  cpu().adam(w.cpu.view(), g.cpu.view(), m.cpu.view(), v.cpu.view(), params);
-  gpu().adam(w.gpu.view(), g.gpu.view(), m.gpu.view(), v.gpu.view(), params);
+  const std::vector<float> before = w.cpu.to_vector<float>();
+  cpu().adam(w.cpu.view(), g.cpu.view(), m.cpu.view(), v.cpu.view(), runs, params);
+  gpu().adam(w.gpu.view(), g.gpu.view(), m.gpu.view(), v.gpu.view(), runs, params);
+  const std::vector<float> after = w.cpu.to_vector<float>();
+  for (size_t i = 0; i < after.size(); ++i) {
+    const auto holds = [&](const AdamRun& run) {
+      return std::cmp_less_equal(run.begin, i) && std::cmp_less(i, run.end);
+    };
+    ASSERT_EQ(after[i] != before[i], std::any_of(runs.begin(), runs.end(), holds)) << i;
+  }
   expect_close(w, 1e-6, "weights");
   expect_close(m, 1e-6, "first moments");
   expect_close(v, 1e-6, "second moments");

@@ -127,8 +127,9 @@ TEST(DeviceCode, AdamStepIsTheCpusToTheBit) {
       for (float& x : v) x = std::abs(x);
       const auto tensor = [](const std::vector<float>& x) { return Tensor::from(x, {kCount}); };
       const Tensor tw = tensor(w), tg = tensor(g), tm = tensor(m), tv = tensor(v);
-      backend().adam(tw.view(), tg.view(), tm.view(), tv.view(), params);
-      const AdamStep update(params);
+      const std::vector<AdamRun> all{{0, kCount}};
+      backend().adam(tw.view(), tg.view(), tm.view(), tv.view(), all, params);
+      const AdamStep update(params, all.front());
       for (size_t i = 0; i < kCount; ++i) update(g[i], w[i], m[i], v[i]);
       const bool fused = cpu_instructions().starts_with("AVX");  // others multiply and add apart
       for (size_t i = 0; i < kCount; ++i) {

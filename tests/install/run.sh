@@ -27,7 +27,13 @@ if grep -rlF -e "$build" -e "$source/src" "$work/prefix/include" "$work"/prefix/
 fi
 
 # The program, if the build has it, must run from its new place.
-if [ -x "$work/prefix/bin/heed" ]; then "$work/prefix/bin/heed" --version; fi
+if [ -x "$work/prefix/bin/heed" ]; then
+  "$work/prefix/bin/heed" --version
+  # With its library for GPUs, if the build has one, whether or not there is a GPU.
+  for library in "$work"/prefix/lib*/heed/libheed_cuda.so; do
+    if [ -e "$library" ]; then "$work/prefix/bin/heed" info --devices | grep -E '^CUDA +'; fi
+  done
+fi
 
 if [ ! -d "$model" ]; then
   echo "skipped: no $model (set HEED_SHARED to the folder of shared test files); the examples were built, not run"

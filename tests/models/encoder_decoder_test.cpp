@@ -140,7 +140,8 @@ TEST(PaperGolden, FortyAdamStepsUnderThePaperSchedule) {
     adam.epsilon = json["adam"][2].get<float>();
     adam.learning_rate = json["lrs"][t - 1].get<float>();
     adam.step = static_cast<int64_t>(t);
-    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), adam);
+    const std::vector<AdamRun> all{{0, m.numel()}};
+    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), all, adam);
     p.values_changed();
   }
 }

@@ -105,7 +105,8 @@ void replay_adamw(nn::ParameterStore& p, const Json& train, double bound, const 
     adam.learning_rate = train["lr"].get<float>();
     adam.gradient_scale = optim::clip_scale(norm, train["clip_norm"].get<double>());
     adam.step = static_cast<int64_t>(k) + 1;
-    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), adam);
+    const std::vector<AdamRun> all{{0, m.numel()}};
+    backend().adam(p.values().view(), p.gradients().view(), m.view(), v.view(), all, adam);
     p.values_changed();
   }
 }

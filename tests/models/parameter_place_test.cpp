@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "heed/base/error.h"
 #include "heed/models/registry.h"
 
@@ -46,6 +48,24 @@ TEST(ParameterPlace, HoldsForEveryFamily) {
       for (const auto& [name, tensor] : model->parameters().named()) ++counts[layer_of(name)];
       EXPECT_GT(counts[kEmbeddings], 0);
       EXPECT_EQ(counts[0] > counts[1] ? counts[1] : counts[0], counts[2]);  // the first may hold a table more
+    }
+}
+
+// Within the layers all matrices are linear maps' but the tables of relative positions.
+TEST(LayerMatrices, AreThoseOfEveryFamily) {
+  for (const Kind kind : {Kind::kSeq2Seq, Kind::kCausal, Kind::kEncoder, Kind::kImage})
+    for (const std::string& family : families_of(kind)) {
+      SCOPED_TRACE(family);
+      const auto model = make_model(new_config(family, small()), "test", 1);
+      std::multiset<std::string> expected;
+      for (const auto& [name, tensor] : model->parameters().named()) {
+        const int layer = layer_of(name);
+        const bool is_table = name.find("relative_attention_bias") != std::string::npos;
+        if (layer >= 0 && layer != kTop && tensor.shape().rank() == 2 && !is_table) expected.insert(name);
+      }
+      const std::vector<std::string> found = layer_matrices(model->parameters());
+      EXPECT_EQ(std::multiset<std::string>(found.begin(), found.end()), expected);
+      EXPECT_GE(expected.size(), 12u);
     }
 }
 

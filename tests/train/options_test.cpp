@@ -28,6 +28,7 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeNamingTheOption) {
       {"--learning-rate", [](TrainOptions& o) { o.schedule.peak = 0; }},
       {"--ema", [](TrainOptions& o) { o.average = 0, o.ema = 1; }},
       {"--average", [](TrainOptions& o) { o.ema = 0.9; }},
+      {"Muon", [](TrainOptions& o) { o.muon = true, o.adam.decoupled = false; }},
       {"--dtype", [](TrainOptions& o) { o.dtype = DType::kF16; }},
       {"--max-steps", [](TrainOptions& o) { o.schedule.kind = optim::ScheduleKind::kCosine; }}};
   for (const auto& [name, change] : bad) {
@@ -49,6 +50,18 @@ TEST(TrainOptions, TheIdentityHoldsTheEndOnlyWhereTheRateDependsOnIt) {
   EXPECT_FALSE(options.identity().contains("max-steps"));
   options.schedule.kind = optim::ScheduleKind::kLinear;
   EXPECT_EQ(options.identity()["max-steps"], 100);
+}
+
+TEST(TrainOptions, TheIdentityNamesTheOptimizer) {
+  TrainOptions options;
+  options.adam.decoupled = false;
+  EXPECT_EQ(options.identity()["optimizer"], "adam");
+  options.adam.decoupled = true;
+  EXPECT_EQ(options.identity()["optimizer"], "adamw");
+  EXPECT_FALSE(options.identity().contains("momentum"));
+  options.muon = true;
+  EXPECT_EQ(options.identity()["optimizer"], "muon");
+  EXPECT_EQ(options.identity()["momentum"], optim::kMuonMomentum);
 }
 
 // A training begun before there was a choice is in f32 and has no such key.

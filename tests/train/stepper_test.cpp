@@ -76,12 +76,15 @@ TEST_F(StepperTest, EveryOptionChangesTheResult) {
       {"beta2", [](TrainOptions& o) { o.adam.beta2 = 0.5f; }},
       {"epsilon", [](TrainOptions& o) { o.adam.epsilon = 0.1f; }},
       {"weight-decay", [](TrainOptions& o) { o.adam.weight_decay = 0.5f; }},
+      {"muon", [](TrainOptions& o) { o.muon = o.adam.decoupled = true; }},
+      {"momentum", [](TrainOptions& o) { o.muon = o.adam.decoupled = true, o.momentum = 0.5f; }},
       // Adam's first steps ignore a factor on the gradient, but not one that differs from step to step.
       {"clip-norm", [](TrainOptions& o) { o.clip_norm = 0; }}};
+  std::set<std::vector<float>> results{reference};
   for (const auto& [name, change] : changes) {
     TrainOptions options = base;
     change(options);
-    EXPECT_NE(after_steps(options), reference) << name;
+    EXPECT_TRUE(results.insert(after_steps(options)).second) << name;
   }
   TrainOptions decoupled = base, coupled = base;
   decoupled.adam.weight_decay = coupled.adam.weight_decay = 0.5f;
@@ -152,8 +155,8 @@ TEST_F(StepperTest, ABadStepLeavesParametersMomentsAndAverageAlone) {
   };
   step(1, 0);
   const auto state = [&] {
-    return std::vector{values_of(task), stepper.adam().first_moment().to_vector<float>(),
-                       stepper.adam().second_moment().to_vector<float>(), stepper.ema().to_vector<float>()};
+    return std::vector{values_of(task), stepper.optimizer().first_moment().to_vector<float>(),
+                       stepper.optimizer().second_moment().to_vector<float>(), stepper.ema().to_vector<float>()};
   };
   const auto before = state();
   task.nan_loss = {{0, 3}};  // the second of two
@@ -163,7 +166,7 @@ TEST_F(StepperTest, ABadStepLeavesParametersMomentsAndAverageAlone) {
   task.nan_gradient = {{0, 2}};
   EXPECT_FALSE(step(3, 2).finite);
   EXPECT_EQ(state(), before);
-  EXPECT_EQ(stepper.adam().steps(), 1);
+  EXPECT_EQ(stepper.optimizer().steps(), 1);
   task.nan_gradient.clear();
   EXPECT_TRUE(step(4, 2).finite);  // nothing of the bad ones is left in the gradients
   EXPECT_NE(state(), before);

@@ -166,6 +166,22 @@ TEST_F(Trainer, ResumesWithMovingAverageAccumulationAndCosine) {
   EXPECT_EQ(model_of("m"), model_of("whole"));
 }
 
+TEST_F(Trainer, LearnsAndResumesBitForBitWithMuon) {
+  TrainOptions options = testing::toy_training(300);
+  options.muon = options.adam.decoupled = true;
+  Recorder whole, first, second;
+  ToyTask task({.dropout = 0});
+  run("whole", options, whole, task);
+  EXPECT_GT(task.accuracy(), 0.9);
+  run("m", options, first, {.dropout = 0}, [&] { return first.steps.size() >= 9; });
+  options.resume = true;
+  run("m", options, second, {.dropout = 0});
+  EXPECT_EQ(second.losses(), tail(whole.losses(), 9));
+  EXPECT_EQ(model_of("m"), model_of("whole"));
+  options.momentum = 0.9f;
+  EXPECT_THAT(reason_of([&] { run("m", options, second, {.dropout = 0}); }), ::testing::HasSubstr("--momentum"));
+}
+
 TEST_F(Trainer, AFinishedTrainingCanBeExtended) {
   Recorder whole, first, second, again;
   run("whole", testing::toy_training(30), whole);
@@ -219,6 +235,7 @@ TEST_F(Trainer, NamesTheOptionsThatDifferOnResuming) {
       {"--warmup", [](TrainOptions& o) { o.schedule.warmup = 1; }},
       {"--schedule", [](TrainOptions& o) { o.schedule.kind = optim::ScheduleKind::kConstant; }},
       {"--optimizer", [](TrainOptions& o) { o.adam.decoupled = false; }},
+      {"--optimizer", [](TrainOptions& o) { o.muon = true; }},
       {"--beta1", [](TrainOptions& o) { o.adam.beta1 = 0.5f; }},
       {"--beta2", [](TrainOptions& o) { o.adam.beta2 = 0.5f; }},
       {"--epsilon", [](TrainOptions& o) { o.adam.epsilon = 1; }},

@@ -6,7 +6,7 @@
 #include "heed/cli/bench_model.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/train_options.h"
-#include "heed/optim/adam.h"
+#include "heed/optim/optimizer.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::cli {
@@ -43,7 +43,7 @@ int run_bench_train(Command& command) {
   const Device device = command.common().device;
   const DType product = product_dtype(dtype, device);
   parameters.compute_in(product);
-  optim::Adam adam(parameters, {0, 0.9f, 0.98f, 1e-9f, 0, true, 1, 0});
+  optim::Optimizer adam(parameters, {0, 0.9f, 0.98f, 1e-9f, 0, true, 1, 0});
   const auto tokens = static_cast<double>(batch.target.tokens());
   Backend& on = backend(device);
   std::vector<double> step_times, forward_times, backward_times, cpu_times;

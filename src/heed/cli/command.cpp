@@ -4,6 +4,7 @@
 
 #include "heed/base/threads.h"
 #include "heed/cli/terminal.h"
+#include "heed/dist/communicator.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::cli {
@@ -85,6 +86,8 @@ void Command::parse() {
   start_logging(surroundings_.console, level, common_.log_format);
   if (common_.threads > 0) set_thread_count(common_.threads);
   common_.device = device_from_name(device_);
+  // Processes that are started together take a GPU each, unless one is named.
+  if (device_ == "cuda" && dist::is_started_together()) common_.device.index = static_cast<int8_t>(dist::local_rank());
   if (!common_.device.is_host()) backend(common_.device);  // fails at once where there is no such device
 }
 

@@ -17,8 +17,8 @@ namespace {
 
 // What holds, defaults included, so that nobody has to guess.
 std::string course_text(const train::TrainOptions& o) {
-  std::string text = fmt::format("{}, rate {:g} ({}), warm-up {} steps", o.adam.decoupled ? "adamw" : "adam",
-                                 o.schedule.peak, optim::name_of(o.schedule.kind), o.schedule.warmup);
+  std::string text = fmt::format("{}, rate {:g} ({}), warm-up {} steps", o.optimizer_name(), o.schedule.peak,
+                                 optim::name_of(o.schedule.kind), o.schedule.warmup);
   if (o.adam.weight_decay > 0) text += fmt::format(", weight decay {:g}", o.adam.weight_decay);
   if (o.clip_norm > 0) text += fmt::format(", gradient at most {:g}", o.clip_norm);
   if (o.max_epochs > 0) text += fmt::format("; {} epochs", o.max_epochs);

@@ -40,8 +40,10 @@ void TrainingOptions::add_to(Command& command) {
 
 void TrainingOptions::add_optimizer(Options& o) {
   o.section("Optimizer");
-  o.add("optimizer", optimizer_, "adam: decay is added to the gradient; adamw: taken off the weights")
-      .choices({"adam", "adamw"})
+  o.add("optimizer", optimizer_,
+        "adam: decay is added to the gradient; adamw: taken off the weights; muon: as adamw, and the matrices within "
+        "layers by orthogonal steps")
+      .choices({"adam", "adamw", "muon"})
       .default_text(kOfRecipe);
   o.add("learning-rate", learning_rate_, "Highest rate; of the paper's schedule: a factor").default_text(kOfRecipe);
   o.add("schedule", schedule_, "How the rate falls after the warm-up")
@@ -51,6 +53,7 @@ void TrainingOptions::add_optimizer(Options& o) {
   o.add("min-learning-rate", min_learning_rate_, "Where cosine and linear end").at_least(0).default_text(kOfRecipe);
   o.add("beta1", beta1_, "Of Adam").range(0, 0.99999).default_text("0.9");
   o.add("beta2", beta2_, "Of Adam").range(0, 0.99999).default_text(kOfRecipe);
+  o.add("momentum", momentum_, "Of Muon").range(0, 0.99999);
   o.add("epsilon", epsilon_, "Of Adam").range(0, 1).default_text(kOfRecipe);
   o.add("weight-decay", weight_decay_, "Of matrices").at_least(0).default_text(kOfRecipe);
   o.add("decay-all", decay_all_, "Weight decay of biases and norms, too");
@@ -58,6 +61,8 @@ void TrainingOptions::add_optimizer(Options& o) {
   o.add("checkpoint-activations", recompute_, "Keep only each layer's input and compute it again: less memory, slower");
   o.add("memory-limit", memory_limit_, "In place of the batch's size: the largest whose steps stay below, such as 4GB")
       .value_name("SIZE");
+  o.add("shard-optimizer", shard_optimizer_,
+        "Where processes train together: each keeps the optimizer's memory of its share of the weights alone");
   o.add("accumulate", accumulate_, "Batches per step").range(1, 1 << 20);
 }
 
@@ -104,6 +109,7 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   t.max_steps = max_steps_.value_or(default_steps);
   t.shuffle = shuffle_;
   t.accumulate = accumulate_;
+  t.shard_optimizer = shard_optimizer_;
   t.recompute = recompute_;
   if (schedule_) t.schedule.kind = optim::schedule_from_name(*schedule_);
   const bool paper = t.schedule.kind == optim::ScheduleKind::kPaper;
@@ -112,7 +118,11 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
   t.schedule.floor = min_learning_rate_.value_or(recipe.floor_share * t.schedule.peak);
   t.schedule.total = t.max_steps;
   t.schedule.d_model = d_model;
-  if (optimizer_) t.adam.decoupled = *optimizer_ == "adamw";
+  if (optimizer_) {
+    t.adam.decoupled = *optimizer_ != "adam";
+    t.muon = *optimizer_ == "muon";
+  }
+  t.momentum = momentum_;
   t.adam.beta1 = beta1_.value_or(t.adam.beta1);
   t.adam.beta2 = beta2_.value_or(t.adam.beta2);
   t.adam.epsilon = epsilon_.value_or(t.adam.epsilon);

@@ -32,7 +32,7 @@ class TrainingOptions {
   void add_course(Options& o);
 
   std::filesystem::path output_;
-  bool resume_ = false, recompute_ = false, shuffle_ = true;
+  bool resume_ = false, recompute_ = false, shuffle_ = true, shard_optimizer_ = false;
   std::optional<int64_t> max_steps_, warmup_, valid_every_, save_every_, snapshot_every_;
   uint64_t max_epochs_ = 0;
   double max_minutes_ = 0;
@@ -43,6 +43,7 @@ class TrainingOptions {
   double ema_ = 0;
   bool decay_all_ = false;
   std::optional<std::string> schedule_, optimizer_;
+  float momentum_ = optim::kMuonMomentum;
   std::optional<float> beta1_, beta2_, epsilon_, weight_decay_;
   std::string dtype_ = "auto", memory_limit_;
 };

@@ -79,6 +79,12 @@ struct AdamParams {
   float gradient_scale = 1;  // clipping and averaging, applied to the gradient first
   int64_t step = 1;          // 1-based, for the bias correction
 };
+// Elements [begin, end) that learn at this share of the rate, with the decay or without.
+struct AdamRun {
+  int64_t begin = 0, end = 0;
+  float rate = 1;
+  bool decays = true;
+};
 
 class Backend {
  public:
@@ -223,9 +229,10 @@ class Backend {
                                        const AttentionParams& params, const TensorView& probabilities) = 0;
 
   // --- optimizer ------------------------------------------------------------------------------------------------
-  // One Adam step (Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019) over flat f32 buffers.
+  // One Adam step (Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019) over flat f32 buffers. `runs` ascend; what is
+  // in none of them stays as it is.
   virtual void adam(const TensorView& w, const TensorView& dw, const TensorView& m, const TensorView& v,
-                    const AdamParams& params) = 0;
+                    std::span<const AdamRun> runs, const AdamParams& params) = 0;
 };
 
 }  // namespace heed

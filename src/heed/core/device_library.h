@@ -5,6 +5,7 @@
 // object lives as long as the process. Thread-safe.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,19 @@ struct DeviceDescription {
   int multiprocessors = 0;
 };
 
+// The GPUs of processes that train together, one of each. All make the same calls in the same order, each from one
+// thread.
+class DeviceGroup {
+ public:
+  virtual ~DeviceGroup() = default;
+  // x [numbers], f32 and without gaps, = the sum of all processes' x, the same bits everywhere: begun after the kernels
+  // called before, done for those called after finish(); x must stay as it is till then.
+  virtual void begin_sum(const TensorView& x) = 0;
+  // The same for x = what process `from` has.
+  virtual void begin_broadcast(const TensorView& x, int from) = 0;
+  virtual void finish() = 0;
+};
+
 class DeviceLibrary {
  public:
   virtual ~DeviceLibrary() = default;
@@ -31,10 +45,14 @@ class DeviceLibrary {
   virtual std::string versions() = 0;
   // The backend of device `index`, made on first use; throws DeviceError if there is no such device.
   virtual Backend& backend(int index) = 0;
+  // The name of a new group, for the first of the processes to tell all; and a process's part in it, made once all are
+  // there. Throw DeviceError where there is nothing to talk by.
+  virtual std::string new_group() = 0;
+  virtual std::unique_ptr<DeviceGroup> join_group(int index, const std::string& group, int rank, int world) = 0;
 };
 
 // Changes whenever DeviceLibrary, Backend or what they pass changes.
-inline constexpr int kDeviceAbi = 3;
+inline constexpr int kDeviceAbi = 4;
 using OpenDeviceLibrary = DeviceLibrary* (*)(int abi);
 inline constexpr const char* kOpenCuda = "heed_open_cuda";
 

@@ -92,7 +92,7 @@ class CpuBackend final : public Backend {
                                const AttentionParams& params, const TensorView& probabilities) override;
 
   void adam(const TensorView& w, const TensorView& dw, const TensorView& m, const TensorView& v,
-            const AdamParams& params) override;
+            std::span<const AdamRun> runs, const AdamParams& params) override;
 };
 
 // The process's one CPU backend. On first use HEED_SIMD limits the instructions: to avx512 (without AMX), avx2 or

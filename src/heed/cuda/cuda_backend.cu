@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "heed/cuda/device_group.h"
 #include "heed/cuda/gemm.h"
 #include "heed/cuda/launch.h"
 #include "heed/cuda/memory.h"
@@ -59,7 +60,14 @@ class CudaLibrary final : public DeviceLibrary {
                        : fmt::format("driver for CUDA {}, runtime {}", text(driver), text(runtime));
   }
 
-  Backend& backend(int index) override {
+  std::string new_group() override { return new_device_group(); }
+  std::unique_ptr<DeviceGroup> join_group(int index, const std::string& group, int rank, int world) override {
+    return join_device_group(known(index), group, rank, world);
+  }
+  Backend& backend(int index) override { return known(index); }
+
+ private:
+  CudaBackend& known(int index) {
     const int count = device_count();
     check<DeviceError>(count > 0, "no GPU can be used: {}", why_none());
     check<DeviceError>(index >= 0 && index < count, "there is no GPU {}; this machine has {}", index, count);
@@ -69,7 +77,6 @@ class CudaLibrary final : public DeviceLibrary {
     return *made;
   }
 
- private:
   static int device_count() {
     int count = 0;
     if (cudaGetDeviceCount(&count) == cudaSuccess) return count;

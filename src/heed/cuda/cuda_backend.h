@@ -107,7 +107,7 @@ class CudaBackend final : public Backend {
                                const AttentionParams& params, const TensorView& probabilities) override;
 
   void adam(const TensorView& w, const TensorView& dw, const TensorView& m, const TensorView& v,
-            const AdamParams& params) override;
+            std::span<const AdamRun> runs, const AdamParams& params) override;
 
  private:
   int index_;

@@ -131,21 +131,21 @@ HEED_DEVICE void store_number(const Number& n, DType dtype, void* data, int64_t 
 
 // --- Adam -------------------------------------------------------------------------------------------------------
 
-// AdamParams with what is computed once for all elements.
+// A run's step with what is computed once for all elements.
 struct AdamStep {
   float beta1, rest1, beta2, rest2, step, root, epsilon, scale, decay, shrink;
 
-  explicit AdamStep(const AdamParams& p)
+  AdamStep(const AdamParams& p, const AdamRun& run)
       : beta1(p.beta1),
         rest1(1 - p.beta1),
         beta2(p.beta2),
         rest2(1 - p.beta2),
-        step(static_cast<float>(p.learning_rate / correction(p.beta1, p.step))),
+        step(static_cast<float>(rate(p, run) / correction(p.beta1, p.step))),
         root(static_cast<float>(1 / std::sqrt(correction(p.beta2, p.step)))),
         epsilon(p.epsilon),
         scale(p.gradient_scale),
-        decay(p.decoupled ? 0.0f : p.weight_decay),
-        shrink(p.decoupled ? 1 - p.learning_rate * p.weight_decay : 1.0f) {}
+        decay(p.decoupled ? 0.0f : weight_decay(p, run)),
+        shrink(p.decoupled ? 1 - rate(p, run) * weight_decay(p, run) : 1.0f) {}
 
   // Kingma and Ba 2015, algorithm 1; decoupled decay: Loshchilov and Hutter 2019, algorithm 2.
   HEED_DEVICE void operator()(float gradient, float& w, float& m, float& v) const {
@@ -156,6 +156,8 @@ struct AdamStep {
   }
 
  private:
+  static float rate(const AdamParams& p, const AdamRun& run) { return p.learning_rate * run.rate; }
+  static float weight_decay(const AdamParams& p, const AdamRun& run) { return run.decays ? p.weight_decay : 0; }
   static double correction(float beta, int64_t step) {
     return 1 - std::pow(static_cast<double>(beta), static_cast<double>(step));
   }

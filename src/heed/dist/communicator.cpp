@@ -21,7 +21,7 @@ class SingleProcess final : public Communicator {
   void begin_sum(std::span<float>) override {}
   void progress() override {}
   void finish() override {}
-  void broadcast(std::span<std::byte>) override {}
+  void broadcast(std::span<std::byte>, int) override {}
   void barrier() override {}
   void abort(int code) override { std::exit(code); }
 };
@@ -47,10 +47,10 @@ void* open_library() {
 
 std::string Communicator::broadcast_text(const std::string& text) {
   uint64_t size = text.size();
-  broadcast(std::as_writable_bytes(std::span(&size, 1)));
+  broadcast(std::as_writable_bytes(std::span(&size, 1)), 0);
   std::string result = text;
   result.resize(size);
-  broadcast(std::as_writable_bytes(std::span(result)));
+  broadcast(std::as_writable_bytes(std::span(result)), 0);
   return result;
 }
 
@@ -60,6 +60,12 @@ bool is_started_together() {
   // OpenMPI's mpirun; Slurm. (Slurm sets its variables for a single task too.)
   return is_more_than_one("OMPI_COMM_WORLD_SIZE") ||
          (is_more_than_one("SLURM_NTASKS") && std::getenv("PMIX_RANK") != nullptr);
+}
+
+int local_rank() {
+  for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"})
+    if (const char* value = std::getenv(variable)) return std::atoi(value);
+  return 0;
 }
 
 std::unique_ptr<Communicator> join() {

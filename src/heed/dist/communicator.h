@@ -25,7 +25,7 @@ class Communicator {
   virtual void progress() = 0;
   virtual void finish() = 0;
 
-  virtual void broadcast(std::span<std::byte> x) = 0;  // what process 0 has, to all
+  virtual void broadcast(std::span<std::byte> x, int from) = 0;  // what process `from` has, to all
   virtual void barrier() = 0;
   // Ends all processes with this exit code.
   virtual void abort(int code) = 0;
@@ -46,9 +46,11 @@ std::unique_ptr<Communicator> join();
 
 // Whether a launcher started this process together with others, by its environment.
 bool is_started_together();
+// Which of them this one is on its machine, from 0.
+int local_rank();
 
 // What libheed_mpi.so exports: extern "C" Communicator* heed_make_mpi_communicator(int abi), nullptr for another abi.
-inline constexpr int kAbi = 1;
+inline constexpr int kAbi = 2;
 using MakeCommunicator = Communicator* (*)(int abi);
 inline constexpr const char* kFactory = "heed_make_mpi_communicator";
 

@@ -41,8 +41,8 @@ class MpiCommunicator final : public Communicator {
     MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
     requests_.clear();
   }
-  void broadcast(std::span<std::byte> x) override {
-    MPI_Bcast(x.data(), static_cast<int>(x.size()), MPI_BYTE, 0, MPI_COMM_WORLD);
+  void broadcast(std::span<std::byte> x, int from) override {
+    MPI_Bcast(x.data(), static_cast<int>(x.size()), MPI_BYTE, from, MPI_COMM_WORLD);
   }
   void barrier() override { MPI_Barrier(MPI_COMM_WORLD); }
   void abort(int code) override {

@@ -47,6 +47,14 @@ int layer_count(const nn::ParameterStore& parameters) {
   return count;
 }
 
+std::vector<std::string> layer_matrices(const nn::ParameterStore& parameters) {
+  std::vector<std::string> names;
+  for (const nn::LinearMap& map : parameters.linear_maps())
+    if (const int layer = layer_of(map.name); layer != kEmbeddings && layer != kTop)
+      names.push_back(map.name + ".weight");
+  return names;
+}
+
 void set_rates(nn::ParameterStore& parameters, const FineTuning& tuning) {
   const int layers = layer_count(parameters);
   check<UsageError>(tuning.freeze_layers <= layers, "--freeze {}: the model has {} layers", tuning.freeze_layers,

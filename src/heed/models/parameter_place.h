@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "heed/nn/parameters.h"
 
@@ -15,6 +16,9 @@ int layer_of(const std::string& parameter);
 
 // One more than the highest layer.
 int layer_count(const nn::ParameterStore& parameters);
+
+// The weights of the linear maps within layers.
+std::vector<std::string> layer_matrices(const nn::ParameterStore& parameters);
 
 // How far fine-tuning reaches, and how fast.
 struct FineTuning {

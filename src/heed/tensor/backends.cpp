@@ -64,6 +64,12 @@ Backend& backend(Device device) {
 
 std::string cpu_instructions() { return cpu::simd_name(); }
 
+std::string new_device_group() { return cuda_library().new_group(); }
+
+std::unique_ptr<DeviceGroup> join_device_group(Device device, const std::string& group, int rank, int world) {
+  return cuda_library().join_group(device.index, group, rank, world);
+}
+
 CudaDevices cuda_devices() {
   CudaDevices result;
   try {

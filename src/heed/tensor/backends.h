@@ -4,6 +4,7 @@
 // HEED_CUDA_LIBRARY names it, or else it lies beside the program or in ../lib/heed.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,9 @@ struct CudaDevices {
   std::string why_none;
 };
 CudaDevices cuda_devices();
+
+// The GPUs of processes that train together: see DeviceLibrary::new_group() and join_group().
+std::string new_device_group();
+std::unique_ptr<DeviceGroup> join_device_group(Device device, const std::string& group, int rank, int world);
 
 }  // namespace heed

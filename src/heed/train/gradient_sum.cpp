@@ -1,7 +1,5 @@
 #include "heed/train/gradient_sum.h"
 
-#include "heed/tensor/backends.h"
-
 namespace heed::train {
 namespace {
 
@@ -9,8 +7,8 @@ constexpr int64_t kBucket = int64_t{1} << 20;  // numbers: large enough for band
 
 }  // namespace
 
-GradientSum::GradientSum(dist::Communicator& together, const nn::ParameterStore& parameters)
-    : together_(together), parameters_(parameters) {
+GradientSum::GradientSum(Exchange& exchange, const nn::ParameterStore& parameters)
+    : exchange_(exchange), parameters_(parameters) {
   // What lies between the leaves is sent too, and no backward writes there.
   const Tensor& all = parameters.gradients();
   backend(all.device()).fill(all.view(), 0);
@@ -42,21 +40,18 @@ void GradientSum::ready(const TensorBody& leaf) {
   if (at == bucket_of_.end()) return;  // a leaf that is no parameter
   --buckets_[at->second].missing;
   send_complete();
-  together_.progress();
+  exchange_.progress();
 }
 
 void GradientSum::send_complete() {
-  float* gradients = parameters_.gradients().data<float>();
-  for (; next_ < buckets_.size() && buckets_[next_].missing <= 0; ++next_) {
-    const Bucket& bucket = buckets_[next_];
-    together_.begin_sum({gradients + bucket.begin, static_cast<size_t>(bucket.end - bucket.begin)});
-  }
+  for (; next_ < buckets_.size() && buckets_[next_].missing <= 0; ++next_)
+    exchange_.begin_sum(parameters_.gradients(), buckets_[next_].begin, buckets_[next_].end);
 }
 
 void GradientSum::finish() {
   for (Bucket& bucket : buckets_) bucket.missing = 0;
   send_complete();
-  together_.finish();
+  exchange_.finish();
 }
 
 }  // namespace heed::train

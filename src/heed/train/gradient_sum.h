@@ -8,15 +8,15 @@
 #include <unordered_map>
 #include <vector>
 
-#include "heed/dist/communicator.h"
 #include "heed/nn/parameters.h"
+#include "heed/train/exchange.h"
 
 namespace heed::train {
 
 class GradientSum {
  public:
   // Both must outlive the object.
-  GradientSum(dist::Communicator& together, const nn::ParameterStore& parameters);
+  GradientSum(Exchange& exchange, const nn::ParameterStore& parameters);
 
   void begin();                        // before the backward whose gradients are the last of the step
   void ready(const TensorBody& leaf);  // this leaf's gradient is final; for backward()'s hook
@@ -29,7 +29,7 @@ class GradientSum {
   };
   void send_complete();
 
-  dist::Communicator& together_;
+  Exchange& exchange_;
   const nn::ParameterStore& parameters_;
   std::vector<Bucket> buckets_;  // from the end of the buffer to its begin
   std::unordered_map<const TensorBody*, size_t> bucket_of_;

@@ -31,8 +31,7 @@ void TrainOptions::validate() const {
   at_least("weight-decay", static_cast<double>(adam.weight_decay), 0);
   check<UsageError>(dtype == DType::kF32 || dtype == DType::kBF16, "--dtype is {}; expected f32 or bf16",
                     name_of(dtype));
-  check<UsageError>(device.is_host() || !together, "--device {}: several processes train on CPUs only",
-                    name_of(device));
+  check<UsageError>(!muon || adam.decoupled, "Muon takes weight decay off the weights: Adam beside it must do so, too");
   check<UsageError>(schedule.peak > 0, "--learning-rate is {}; a positive rate is needed", schedule.peak);
   check<UsageError>(ema >= 0 && ema < 1, "--ema is {}; a decay in [0, 1) is needed", ema);
   check<UsageError>(ema == 0 || average == 0, "--ema and --average exclude each other: give --average 0");
@@ -42,6 +41,11 @@ void TrainOptions::validate() const {
   check<UsageError>(patience == 0 || valid_every > 0, "--patience needs --valid-every");
 }
 
+const char* TrainOptions::optimizer_name() const {
+  if (muon) return "muon";
+  return adam.decoupled ? "adamw" : "adam";
+}
+
 Json TrainOptions::identity() const {
   Json json = {{"seed", seed},
                {"accumulate", accumulate},
@@ -49,7 +53,7 @@ Json TrainOptions::identity() const {
                {"learning-rate", schedule.peak},
                {"warmup", schedule.warmup},
                {"min-learning-rate", schedule.floor},
-               {"optimizer", adam.decoupled ? "adamw" : "adam"},
+               {"optimizer", optimizer_name()},
                {"beta1", adam.beta1},
                {"beta2", adam.beta2},
                {"epsilon", adam.epsilon},
@@ -57,6 +61,7 @@ Json TrainOptions::identity() const {
                {"decay-all", decay_all},
                {"clip-norm", clip_norm},
                {"ema", ema}};
+  if (muon) json["momentum"] = momentum;
   // Trainings begun before there was a choice say nothing of these.
   if (!shuffle) json["shuffle"] = false;
   if (dtype != DType::kF32) json["dtype"] = name_of(dtype);

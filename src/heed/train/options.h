@@ -8,6 +8,7 @@
 #include "heed/core/backend.h"
 #include "heed/core/device.h"
 #include "heed/dist/communicator.h"
+#include "heed/optim/muon.h"
 #include "heed/optim/schedule.h"
 
 namespace heed::train {
@@ -28,8 +29,12 @@ struct TrainOptions {
   bool shuffle = true;        // false: the task's batches keep the order of the data (TrainingBatches::keep_order)
   DType dtype = DType::kF32;  // what the factors of matrix products are rounded to: f32 (not at all) or bf16
   int accumulate = 1;         // batches per step
+  // Where processes train together: each has the moments of its share of the parameters alone, and updates that.
+  bool shard_optimizer = false;
   optim::Schedule schedule;
-  AdamParams adam;         // betas, epsilon, weight decay and its kind
+  AdamParams adam;    // betas, epsilon, weight decay and its kind
+  bool muon = false;  // Muon's steps for the matrices within layers, Adam's for the rest
+  float momentum = optim::kMuonMomentum;
   bool decay_all = false;  // weight decay of biases and norms, too, not of matrices alone
   bool recompute = false;  // layers are computed again in the backward: less memory, a third more work
   double clip_norm = 0;    // of the gradient; 0: not clipped
@@ -44,6 +49,7 @@ struct TrainOptions {
 
   // Throws UsageError naming the option that is out of range or contradicts another.
   void validate() const;
+  const char* optimizer_name() const;  // "adam", "adamw" or "muon"
   // What must be the same when a training is resumed, by option.
   Json identity() const;
 };

@@ -12,7 +12,8 @@ namespace heed::train {
 
 // Writes checkpoints/step-<state.step>, which is returned. Throws IoError.
 std::filesystem::path save_training(const std::filesystem::path& checkpoints, const TrainState& state,
-                                    const nn::ParameterStore& parameters, Stepper& stepper);
+                                    const nn::ParameterStore& parameters, const Stepper& stepper,
+                                    const Stepper::Moments& moments);
 
 // Fills the parameters and the stepper. Throws FormatError if the checkpoint is of another model.
 TrainState restore_training(const io::CheckpointReader& checkpoint, nn::ParameterStore& parameters, Stepper& stepper);

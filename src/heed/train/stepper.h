@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "heed/optim/adam.h"
+#include "heed/optim/optimizer.h"
 #include "heed/tasks/training_task.h"
 #include "heed/train/gradient_sum.h"
 #include "heed/train/options.h"
@@ -33,7 +33,14 @@ class Stepper {
   StepOutcome step(int64_t step, const std::vector<tasks::StreamedBatch>& batches);
   double rate(int64_t step) const { return options_.schedule.rate(step); }
 
-  optim::Adam& adam() { return adam_; }
+  // Where processes train together: all take the parameters of the first one.
+  void take_first_parameters();
+  optim::Optimizer& optimizer() { return optimizer_; }
+  // Of all parameters. Where each process has its share of them, all must call this, and the first one gets them.
+  struct Moments {
+    Tensor first, second;
+  };
+  Moments moments();
   // The exponential moving average of the parameters; undefined without options.ema.
   const Tensor& ema() const { return ema_; }
 
@@ -41,12 +48,17 @@ class Stepper {
   bool accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome);
   void backward_of(const tasks::StreamedBatch& batch, const nn::Pass& pass, double divisor, bool last,
                    StepOutcome& outcome);
+  void exchange_shares();
+  Tensor whole_moment(const Tensor& mine);
   void update_ema();
 
   tasks::TrainingTask& task_;
   const TrainOptions& options_;
-  optim::Adam adam_;
-  std::optional<GradientSum> sum_;  // nothing: this process trains alone
+  const std::vector<optim::Share> shares_;  // of all processes; none: each updates everything
+  optim::Optimizer optimizer_;
+  // Nothing: this process trains alone.
+  std::optional<Exchange> exchange_;
+  std::optional<GradientSum> sum_;
   Tensor ema_;
 };
 

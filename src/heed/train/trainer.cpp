@@ -83,6 +83,7 @@ class Trainer {
   bool keep_model(const std::string& weights);
   void try_average();
   void conclude();
+  bool agreed_save(bool wanted) const;
   bool save();
   void tick();
   bool due(int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
@@ -140,13 +141,7 @@ void Trainer::share_start() {
   check<UsageError>(step == std::to_string(state_.step),
                     "process {} goes on from step {}, the first one from step {}: do they see the same folder?",
                     together_->rank(), state_.step, step);
-  const Tensor& values = task_.parameters().values();
-  constexpr int64_t kBlock = int64_t{1} << 26;
-  for (int64_t begin = 0; begin < values.numel(); begin += kBlock) {
-    const auto count = static_cast<size_t>(std::min(kBlock, values.numel() - begin));
-    together_->broadcast(std::as_writable_bytes(std::span(values.data<float>() + begin, count)));
-  }
-  task_.parameters().values_changed();
+  stepper_.take_first_parameters();
 }
 
 // The first process's clock, signals and scores decide.
@@ -155,7 +150,7 @@ std::optional<EndReason> Trainer::agreed_end() const {
   if (!together_) return reason;
   constexpr uint8_t kNone = 0xff;
   uint8_t code = reason ? static_cast<uint8_t>(*reason) : kNone;
-  together_->broadcast(std::as_writable_bytes(std::span(&code, 1)));
+  together_->broadcast(std::as_writable_bytes(std::span(&code, 1)), 0);
   if (code == kNone) return std::nullopt;
   return static_cast<EndReason>(code);
 }
@@ -221,7 +216,7 @@ void Trainer::take_step() {
 
 void Trainer::note_step(const StepOutcome& outcome, const std::vector<tasks::StreamedBatch>& batches, double seconds) {
   tick();
-  state_.updates = stepper_.adam().steps();
+  state_.updates = stepper_.optimizer().steps();
   state_.step_seconds += seconds;
   state_.logged_seconds += seconds;
   if (outcome.finite) {
@@ -323,7 +318,16 @@ bool Trainer::keep_model(const std::string& weights) {
   return true;
 }
 
+// The first process says; the others need to know where their moments are wanted.
+bool Trainer::agreed_save(bool wanted) const {
+  if (!together_ || !options_.shard_optimizer) return wanted;
+  auto byte = static_cast<uint8_t>(wanted);
+  together_->broadcast(std::as_writable_bytes(std::span(&byte, 1)), 0);
+  return byte != 0;
+}
+
 bool Trainer::save() {
+  const Stepper::Moments moments = stepper_.moments();
   if (!is_first()) {
     saved_ = state_.step;
     return true;
@@ -335,7 +339,7 @@ bool Trainer::save() {
     keep_model(stepper_.ema().defined() ? "ema" : "current");
   }
   try {
-    const fs::path path = save_training(folder_.checkpoints(), state_, task_.parameters(), stepper_);
+    const fs::path path = save_training(folder_.checkpoints(), state_, task_.parameters(), stepper_, moments);
     saved_ = state_.step;
     io::prune_checkpoints(folder_.checkpoints(), options_.keep_last, options_.keep_best);
     oldest_snapshots_.push_back(state_.snapshots.empty() ? state_.step : state_.snapshots.front());
@@ -393,12 +397,13 @@ TrainSummary Trainer::run() {
     // First of all: a stop may have kept the step that is resumed from being validated.
     const bool best = validate_if_due();
     if ((reason = agreed_end())) break;
-    if (saved_ != state_.step && (due(options_.save_every) || (best && options_.keep_best > 0))) saved = save();
+    const bool due_now = due(options_.save_every) || (best && options_.keep_best > 0);
+    if (agreed_save(saved_ != state_.step && due_now)) saved = save();
     take_step();
     snapshot_if_due();
   }
   if (*reason != EndReason::kStopped) conclude();
-  if (saved_ != state_.step) saved = save();
+  if (agreed_save(saved_ != state_.step)) saved = save();
   return summary(*reason, saved);
 }
 

@@ -3,6 +3,7 @@
 // The batches lie in train.safetensors, or are made of text by the rules that the goldens' README states: for encoder-
 // decoders and decoders of running lines, for classifiers of three labels of single lines and pairs in turn.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "heed/base/files.h"
@@ -107,7 +108,8 @@ class Optimizer {
     const double norm = std::sqrt(on_.sum_of_squares(parameters_.gradients().view()));
     ++params_.step;
     params_.gradient_scale = static_cast<float>(std::min(1.0, clip_norm_ / (norm + 1e-6)));
-    on_.adam(parameters_.values().view(), parameters_.gradients().view(), first_.view(), second_.view(), params_);
+    const std::array all{AdamRun{0, first_.numel()}};
+    on_.adam(parameters_.values().view(), parameters_.gradients().view(), first_.view(), second_.view(), all, params_);
     parameters_.values_changed();
     return norm;
   }
