@@ -9,29 +9,23 @@
 #include <fstream>
 #include <thread>
 
-#include "cli/run_program.h"
+#include "cli/run_together.h"
 #include "heed/base/error.h"
 #include "heed/base/files.h"
 #include "heed/base/json.h"
 #include "heed/base/random.h"
-#include "heed/data/line_reader.h"
-#include "shared_files.h"
 
 namespace heed::cli {
 namespace {
 
+using heed::testing::expect_near;
 using heed::testing::run_heed;
-using heed::testing::run_process;
 using ::testing::HasSubstr;
-
-constexpr const char* kLauncher = "/usr/bin/mpirun";
 
 class Distributed : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(kLauncher)) GTEST_SKIP() << "skipped: no " << kLauncher << " (Debian: openmpi-bin)";
-    if (!std::filesystem::exists(std::filesystem::path(HEED_PROGRAM).parent_path() / "libheed_mpi.so"))
-      GTEST_SKIP() << "skipped: Heed was built without OpenMPI (Debian: libopenmpi-dev)";
+    HEED_NEEDS_PROCESSES();
     Random random(3);
     std::ofstream source(folder_ / "source"), target(folder_ / "target"), labelled(folder_ / "train.tsv");
     labelled << "text\tlabel\n";
@@ -119,35 +113,15 @@ class Distributed : public ::testing::Test {
 
   static heed::testing::ProgramResult run_together(int processes, std::vector<std::string> arguments,
                                                    std::vector<std::string> more) {
-    arguments.insert(arguments.begin(), {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n",
-                                         std::to_string(processes), HEED_PROGRAM});
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const std::string leaks = heed::testing::source_path("tests/lsan.supp").string();
-    return run_process(kLauncher, arguments,
-                       {.environment = {{"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
-                                        {"ASAN_OPTIONS", "fast_unwind_on_malloc=0"},
-                                        {"LSAN_OPTIONS", "suppressions=" + leaks + ":print_suppressions=0"}}});
+    return heed::testing::run_together(processes, std::move(arguments));
   }
   static heed::testing::ProgramResult run_alone(std::vector<std::string> arguments, std::vector<std::string> more) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_heed(arguments);
   }
 
-  std::vector<double> losses(const std::string& output) const {
-    std::vector<double> values;
-    data::LineReader reader(path(output + "/metrics.jsonl"));
-    for (std::string line; reader.next(line);) {
-      const Json record = parse_json(line, output);
-      if (record.contains("learning_rate")) values.push_back(record["loss"]);
-    }
-    return values;
-  }
-
-  void expect_near(const std::vector<double>& a, const std::vector<double>& b, size_t count) {
-    ASSERT_EQ(a.size(), count);
-    ASSERT_EQ(b.size(), count);
-    for (size_t i = 0; i < count; ++i) EXPECT_NEAR(a[i], b[i], 1e-5) << "step " << i + 1;
-  }
+  std::vector<double> losses(const std::string& output) const { return heed::testing::losses_of(path(output)); }
 
   heed::testing::TemporaryFolder folder_;
 };

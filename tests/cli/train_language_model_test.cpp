@@ -52,6 +52,19 @@ class TrainLanguageModelTest : public ProgramTest {
   }
 };
 
+// What is asked for is said, and belongs to the training.
+TEST_F(TrainLanguageModelTest, TheOptimizerIsChosen) {
+  const auto begun = run_well(with_more(training("m", "3"), {"--optimizer", "muon", "--momentum", "0.9"}));
+  EXPECT_THAT(begun.error, HasSubstr("muon, rate 0.005"));
+  const auto go_on = [&](const Arguments& more) {
+    return with_more(with_more(training("m", "5"), {"--resume"}), more);
+  };
+  run_refused(go_on({"--optimizer", "muon"}), 2, "--momentum");
+  run_refused(go_on({"--momentum", "0.9"}), 2, "--optimizer");
+  run_refused(go_on({"--optimizer", "muon", "--momentum", "1"}), 2, "momentum");
+  run_well(go_on({"--optimizer", "muon", "--momentum", "0.9"}));
+}
+
 TEST_F(TrainLanguageModelTest, TrainsEvaluatesAndGenerates) {
   const auto trained = run_well(with_more(training("model", "200"), {"--json"}));
   EXPECT_THAT(trained.error, HasSubstr("blocks of 32"));

@@ -51,6 +51,17 @@ class DeviceOption : public ::testing::Test {
   }
   std::string weights(const std::string& model) const { return read_file(folder_ / model / "model.safetensors"); }
 
+  void expect_alike(const std::string& one, const std::string& other) const {
+    const auto a = io::SafeTensors::open(folder_ / one / "model.safetensors");
+    const auto b = io::SafeTensors::open(folder_ / other / "model.safetensors");
+    for (const std::string& name : a.names()) {
+      const TensorView x = a.view(name), y = b.view(name);
+      ASSERT_EQ(x.shape.numel(), y.shape.numel()) << name;
+      for (int64_t i = 0; i < x.shape.numel(); ++i)
+        ASSERT_NEAR(x.as<float>()[i], y.as<float>()[i], 2e-4) << name << " " << i;
+    }
+  }
+
   heed::testing::TemporaryFolder folder_;
 };
 
@@ -66,14 +77,7 @@ TEST_F(DeviceOption, TrainsAlikeAndResumesToTheByte) {
   train("parts", with({"--max-steps", "4", "--device", "cuda", "--resume"}));
   EXPECT_EQ(weights("parts"), weights("gpu"));
 
-  const auto a = io::SafeTensors::open(folder_ / "cpu" / "model.safetensors");
-  const auto b = io::SafeTensors::open(folder_ / "gpu" / "model.safetensors");
-  for (const std::string& name : a.names()) {
-    const TensorView x = a.view(name), y = b.view(name);
-    ASSERT_EQ(x.shape.numel(), y.shape.numel()) << name;
-    for (int64_t i = 0; i < x.shape.numel(); ++i)
-      ASSERT_NEAR(x.as<float>()[i], y.as<float>()[i], 2e-4) << name << " " << i;
-  }
+  expect_alike("cpu", "gpu");
 
   const auto translate = [&](const std::string& device) {
     return run_emulated({"translate", "--model", folder_ / "gpu", "--device", device, "--beam", "2", "--quiet"},
@@ -82,6 +86,12 @@ TEST_F(DeviceOption, TrainsAlikeAndResumesToTheByte) {
   const auto on_cpu = translate("cpu"), on_gpu = translate("cuda");
   EXPECT_EQ(on_gpu.exit_code, 0) << on_gpu.error;
   EXPECT_EQ(on_gpu.output, on_cpu.output);
+}
+
+TEST_F(DeviceOption, MuonTrainsAlike) {
+  for (const char* device : {"cpu", "cuda"})
+    train(device, {"--max-steps", "4", "--average", "0", "--optimizer", "muon", "--device", device});
+  expect_alike("cpu", "cuda");
 }
 
 TEST_F(DeviceOption, MovingAverageAndBf16) {

@@ -37,5 +37,17 @@ TEST(Join, AloneUnlessALauncherSaysOtherwise) {
   ::unsetenv("OMPI_COMM_WORLD_SIZE");
 }
 
+TEST(LocalRank, IsWhatTheLauncherSays) {
+  ::unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
+  ::unsetenv("SLURM_LOCALID");
+  EXPECT_EQ(local_rank(), 0);
+  ::setenv("SLURM_LOCALID", "3", 1);
+  EXPECT_EQ(local_rank(), 3);
+  ::setenv("OMPI_COMM_WORLD_LOCAL_RANK", "2", 1);
+  EXPECT_EQ(local_rank(), 2);
+  ::unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
+  ::unsetenv("SLURM_LOCALID");
+}
+
 }  // namespace
 }  // namespace heed::dist

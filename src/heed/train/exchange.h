@@ -15,10 +15,6 @@ class Exchange {
   // For buffers on this device. `together` must outlive the object.
   Exchange(dist::Communicator& together, Device device);
 
-  int rank() const { return together_.rank(); }
-  int world() const { return together_.world(); }
-  dist::Communicator& together() { return together_; }
-
   // Numbers [begin, end) of a flat f32 buffer = their sum over all processes, or what process `from` has there; begun
   // here and done when finish() returns. progress() is to be called now and then in between.
   void begin_sum(const Tensor& flat, int64_t begin, int64_t end);
