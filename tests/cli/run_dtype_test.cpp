@@ -1,110 +1,26 @@
 // --dtype of every command that only runs a model: bf16 rounds its matrices, auto leaves them as they are in the
 // folder.
-#include <algorithm>
-
-#include "cli/program_fixture.h"
+#include "cli/model_commands.h"
 
 namespace heed::cli {
 namespace {
 
 using namespace heed::testing;
 
-constexpr const char* kText = "A small brown dog runs across the wet grass.\nTwo women are sitting on a bench.\n";
-
-struct Case {
-  std::string command, model;  // words, and a folder of the shared goldens
-  Arguments options;
-  std::string text = {};       // standard input
-  bool shows_rounding = true;  // false: its results are counts, which rounding may leave as they are
-};
-
-std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.command; }
-
-class RunDType : public ProgramTest, public ::testing::WithParamInterface<Case> {
- protected:
-  RunDType() {
-    file("text", kText);
-    file("target", "Ein Hund.\nZwei Frauen.\n");
-    file("labelled.tsv", "text\tlabel\nA dog runs.\tnegative\nTwo women.\tpositive\n");
-    file("summaries.tsv", "document\tsummary\nA small brown dog runs across the wet grass.\tA dog\n");
-    file("tagged", "Anna B-PER\nruns O\n\nThe O\ndog O\n");
-    const Json answer{{"text", "dog"}, {"answer_start", 8}};
-    const Json question{{"id", "1"}, {"question", "Who runs?"}, {"answers", Json::array({answer})}};
-    const Json paragraph{{"context", "A small dog runs."}, {"qas", Json::array({question})}};
-    const Json article{{"title", "t"}, {"paragraphs", Json::array({paragraph})}};
-    file("questions.json", Json{{"version", "1.1"}, {"data", Json::array({article})}}.dump());
-    std::filesystem::create_directories(folder_ / "photos/LABEL_2");
-    std::filesystem::copy(source_path("tests/golden/images/rgb.png"), folder_ / "photos/LABEL_2");
-  }
-
-  // The model's folder; of images one with how they are prepared, which the golden lacks.
-  std::string model() const {
-    const std::filesystem::path golden = shared_path("goldens/" + GetParam().model);
-    if (GetParam().model != "vit") return golden;
-    if (!std::filesystem::exists(folder_ / "vit")) {
-      std::filesystem::copy(golden, folder_ / "vit");
-      Json how = read_json(source_path("tests/golden/images/classified.json"))["config"];
-      how["size"] = {{"height", 32}, {"width", 32}};
-      write_json(folder_ / "vit/preprocessor_config.json", how);
-    }
-    return path("vit");
-  }
-
-  // All that a run writes but how long it took.
-  std::vector<Json> results(const std::string& dtype) const {
-    const Case& c = GetParam();
-    Arguments arguments;
-    std::istringstream words(c.command);
-    for (std::string word; words >> word;) arguments.push_back(word);
-    arguments.insert(arguments.end(), {"--model", model(), "--dtype", dtype});
-    for (const std::string& option : c.options)
-      arguments.push_back(option.starts_with('@') ? path(option.substr(1)) : option);
-    std::vector<Json> values = run_json_lines(arguments, {.text = c.text});
-    for (Json& value : values) {
-      if (!value.is_object()) continue;
-      for (auto at = value.begin(); at != value.end();)
-        at = at.key().find("second") != std::string::npos ? value.erase(at) : std::next(at);
-    }
-    return values;
-  }
-};
+class RunDType : public ModelCommands {};
 
 TEST_P(RunDType, Bf16RoundsAndAutoDoesNot) {
   HEED_NEEDS_SHARED("goldens/" + GetParam().model);
-  const std::vector<Json> exact = results("f32"), rounded = results("bf16");
+  const std::vector<Json> exact = results({"--dtype", "f32"}), rounded = results({"--dtype", "bf16"});
   ASSERT_FALSE(exact.empty());
-  EXPECT_EQ(results("auto"), exact);
+  EXPECT_EQ(results({"--dtype", "auto"}), exact);
   EXPECT_EQ(rounded.size(), exact.size());
   if (GetParam().shows_rounding) {
     EXPECT_NE(rounded, exact);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Commands, RunDType,
-    ::testing::Values(
-        Case{"classify", "bert_classify", {"--top-k", "3"}, kText}, Case{"tag", "bert_tag", {"--all"}, kText},
-        Case{"answer", "bert_qa", {"--question", "Who runs?", "--context", "A small dog runs."}},
-        Case{"fill-mask", "bert_mlm", {}, "A [MASK] runs.\n"}, Case{"embed", "bert_classify", {}, kText},
-        Case{"classify-image", "vit", {"@photos/LABEL_2/rgb.png"}}, Case{"translate", "marian", {}, kText},
-        Case{"score", "marian", {"--source", "@text", "--target", "@target"}}, Case{"summarize", "bart", {}, kText},
-        Case{"generate", "gpt2", {"--beam", "2", "--max-new-tokens", "8"}, "A dog\n"},
-        Case{"perplexity", "gpt2", {"--input", "@text"}},
-        Case{"evaluate classification", "bert_classify", {"--data", "@labelled.tsv"}, {}, false},
-        Case{"evaluate tagging", "bert_tag", {"--data", "@tagged"}, {}, false},
-        Case{"evaluate question-answering", "bert_qa", {"--data", "@questions.json"}, {}, false},
-        Case{"evaluate language-model", "gpt2", {"--data", "@text"}},
-        Case{"evaluate masked-lm", "bert_mlm", {"--data", "@text"}},
-        Case{"evaluate denoise", "bart", {"--data", "@text"}},
-        Case{"evaluate summarization", "bart", {"--data", "@summaries.tsv"}, {}, false},
-        Case{"evaluate translation", "marian", {"--source", "@text", "--reference", "@target"}, {}, false},
-        Case{"evaluate image-classification", "vit", {"--data", "@photos"}, {}, false}),
-    [](const auto& parameter) {
-      std::string name = parameter.param.command;
-      std::ranges::replace_if(
-          name, [](char c) { return c == ' ' || c == '-'; }, '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Commands, RunDType, model_commands(), name_of_command);
 
 }  // namespace
 }  // namespace heed::cli

@@ -17,6 +17,8 @@ class TrainLanguageModelTest : public ProgramTest {
   Arguments training(const std::string& output, const std::string& steps) const {
     return {"train",
             "language-model",
+            "--dtype",
+            "f32",
             "--train",
             path("input.txt"),
             "--valid-fraction",

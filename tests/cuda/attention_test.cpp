@@ -77,20 +77,22 @@ TEST_F(GpuBackend, AttentionOverACache) {
     const Both q({kRows, int64_t{heads} * dim}, 1), k({kCached, int64_t{kv_heads} * dim}, 2);
     const Both v({kCached, int64_t{kv_heads} * dim}, 3), y({kRows, int64_t{heads} * dim}, 4);
     const Both bias({2 * int64_t{reach} + 1, heads}, 5);
-    std::vector<int32_t> table(kRows * kStride);
+    std::vector<int32_t> slots(kRows * kStride);
     Random random(1);
-    for (int32_t& slot : table) slot = static_cast<int32_t>(random.below(kCached));
-    const std::vector<int32_t> lengths{1, 37, 0, 20};
+    for (int32_t& slot : slots) slot = static_cast<int32_t>(random.below(kCached));
+    const Both table(Tensor::from(slots, {kRows, kStride}));
+    const Both lengths(Tensor::from(std::vector<int32_t>{1, 37, 0, 20}, {kRows}));
     AttentionParams p{heads, kv_heads, dim, 0.2f, true, {}};
     if (reach > 0) p.bias.table = bias.cpu.view();
-    cpu().attention_cached(q.cpu.view(), k.cpu.view(), v.cpu.view(), table, kStride, lengths, p, y.cpu.view());
+    cpu().attention_cached(q.cpu.view(), k.cpu.view(), v.cpu.view(), {table.cpu.view(), lengths.cpu.view()}, p,
+                           y.cpu.view());
     if (reach > 0) p.bias.table = bias.gpu.view();
-    gpu().attention_cached(q.gpu.view(), k.gpu.view(), v.gpu.view(), table, kStride, lengths, p, y.gpu.view());
+    gpu().attention_cached(q.gpu.view(), k.gpu.view(), v.gpu.view(), {table.gpu.view(), lengths.gpu.view()}, p,
+                           y.gpu.view());
     expect_close(y, 1e-5, fmt::format("{} heads of {}", heads, dim));
     const Tensor alone = Tensor::empty({1, int64_t{heads} * dim}, DType::kF32, kGpu);
     gpu().attention_cached(q.gpu.slice_rows(1, 1).view(), k.gpu.view(), v.gpu.view(),
-                           std::span(table).subspan(kStride, kStride), kStride, std::span(lengths).subspan(1, 1), p,
-                           alone.view());
+                           {table.gpu.slice_rows(1, 1).view(), lengths.gpu.slice_rows(1, 1).view()}, p, alone.view());
     EXPECT_EQ(alone.to_vector<float>(), y.gpu.slice_rows(1, 1).to_vector<float>());
   }
 }

@@ -101,6 +101,20 @@ TEST_F(GpuBackend, SumsAndColumnSums) {
   }
 }
 
+TEST_F(GpuBackend, DividesByTheLength) {
+  for (const double least : {1e-7, 1e3}) {
+    const Both x({50, 33}, 1);
+    cpu().divide_by_length(x.cpu.slice_columns(3, 20).view(), least);
+    gpu().divide_by_length(x.gpu.slice_columns(3, 20).view(), least);
+    expect_close(x, 1e-6, "of a window");
+    const double length = std::sqrt(cpu().sum_of_squares(x.cpu.slice_columns(3, 20).view()));
+    EXPECT_EQ(std::abs(length - 1) < 1e-5, least < 1) << length;
+  }
+  const Tensor zero = Tensor::zeros({3, 4}, DType::kF32, kGpu);
+  gpu().divide_by_length(zero.view(), 1e-7);
+  EXPECT_EQ(zero.to_vector<float>(), std::vector<float>(12, 0.0f));
+}
+
 TEST_F(GpuBackend, SoftmaxAndLosses) {
   for (const int64_t cols : {1, 5, 100, 1000, 3001}) {
     const int64_t rows = 4;
@@ -246,8 +260,9 @@ TEST_F(GpuBackend, NanStaysNan) {
   gpu().attention(q.view(), k.view(), k.view(), {&segment, 1}, p, y.view(), {});
   EXPECT_TRUE(is_nan(y, 3));
   EXPECT_FALSE(is_nan(y, 2));
-  const std::vector<int32_t> table{0, 1, 2}, lengths{3};
-  gpu().attention_cached(q.slice_rows(3, 1).view(), k.view(), k.view(), table, 3, lengths, p,
+  const Tensor table = Tensor::from(std::vector<int32_t>{0, 1, 2}, {1, 3}, kGpu);
+  const Tensor lengths = Tensor::from(std::vector<int32_t>{3}, {1}, kGpu);
+  gpu().attention_cached(q.slice_rows(3, 1).view(), k.view(), k.view(), {table.view(), lengths.view()}, p,
                          y.slice_rows(0, 1).view());
   EXPECT_TRUE(is_nan(y, 0));
   gpu().softmax(q.view(), y.view());

@@ -43,8 +43,23 @@ struct Both {
   Both(Shape shape, uint64_t seed) : Both(numbers(shape, seed)) {}
 };
 
+// x in another element type, by the backend's own conversion.
+inline Tensor as_type(const Tensor& x, DType dtype) {
+  const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
+  backend(x.device()).copy(x.view(), y.view());
+  return y;
+}
+inline Tensor rounded(const Tensor& x) { return as_type(as_type(x, DType::kBF16), DType::kF32); }
+inline std::vector<float> values_of(const Tensor& x) { return as_type(x, DType::kF32).to_vector<float>(); }
+
+// Activations in bf16 on the GPU, and the same numbers in f32 on the CPU.
+struct Activations : Both {
+  explicit Activations(const Tensor& x) : Both(rounded(x)) { gpu = as_type(gpu, DType::kBF16); }
+  Activations(Shape shape, uint64_t seed) : Activations(numbers(shape, seed)) {}
+};
+
 inline void expect_close(const Tensor& gpu, const Tensor& cpu, double tolerance, const std::string& what) {
-  const auto a = gpu.to_vector<float>(), e = cpu.to_vector<float>();
+  const auto a = values_of(gpu), e = values_of(cpu);
   ASSERT_EQ(a.size(), e.size()) << what;
   for (size_t i = 0; i < a.size(); ++i) {
     if (std::isnan(e[i]) && std::isnan(a[i])) continue;

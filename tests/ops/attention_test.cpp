@@ -144,8 +144,8 @@ TEST(Attention, CachedEqualsCausal) {
     }
     Tensor y = Tensor::empty(q.shape());
     for (int32_t t = 0; t < kTime; ++t) {
-      const int32_t length = t + 1;
-      on.attention_cached(q.slice_rows(t, 1).view(), keys.view(), values.view(), order, kTime, {&length, 1}, p,
+      const Tensor table = Tensor::from(order, {1, kTime}), length = Tensor::from(std::vector{t + 1}, {1});
+      on.attention_cached(q.slice_rows(t, 1).view(), keys.view(), values.view(), {table.view(), length.view()}, p,
                           y.slice_rows(t, 1).view());
     }
     testing::expect_near(y, expected, 1e-5, "cached attention");

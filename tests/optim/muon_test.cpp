@@ -47,14 +47,15 @@ std::pair<double, double> range_of_lengths(const Tensor& x) {
 }
 
 TEST(Orthogonalise, AllDirectionsBecomeAlikeInLength) {
-  for (const auto& [rows, cols] : {std::pair{40, 40}, {16, 200}, {200, 16}, {1, 7}, {7, 1}}) {
-    const Tensor x = random_matrix(rows, cols, 11);
-    for (int64_t i = 0; i < cols; ++i) x.data<float>()[i] *= 30;  // one row is far longer
-    orthogonalise({}, x.view());
-    const auto [least, most] = range_of_lengths(x);
-    EXPECT_GT(least, 0.6) << rows << " x " << cols;
-    EXPECT_LT(most, 1.25) << rows << " x " << cols;
-  }
+  for (const DType product : {DType::kF32, DType::kBF16})
+    for (const auto& [rows, cols] : {std::pair{40, 40}, {16, 200}, {200, 16}, {1, 7}, {7, 1}}) {
+      const Tensor x = random_matrix(rows, cols, 11);
+      for (int64_t i = 0; i < cols; ++i) x.data<float>()[i] *= 30;  // one row is far longer
+      orthogonalise({}, x.view(), product);
+      const auto [least, most] = range_of_lengths(x);
+      EXPECT_GT(least, 0.6) << rows << " x " << cols << " " << name_of(product);
+      EXPECT_LT(most, 1.25) << rows << " x " << cols << " " << name_of(product);
+    }
 }
 
 TEST(Orthogonalise, LengthDoesNotMatterAndDirectionDoes) {

@@ -16,7 +16,7 @@ thread_local const GradReadyHook* ready_hook = nullptr;  // of the backward() th
 
 void make_grad(TensorBody& body) {
   if (body.grad) return;
-  body.grad = Tensor::empty(body.shape, DType::kF32, body.storage->device()).body();
+  body.grad = Tensor::empty(body.shape, body.dtype, body.storage->device()).body();
 }
 
 GradSlot slot(const Tensor& x, bool covered) {
@@ -167,7 +167,8 @@ std::vector<GradSlot> grad_slots(std::initializer_list<const Tensor*> parts) {
 void give_grad(const Tensor& x, const Tensor& dy) {
   if (!x.requires_grad()) return;
   TensorBody& body = *x.body();
-  if (body.node && !body.grad && x.whole() && x.shape() == body.shape && dy.whole() && dy.body()->shape == body.shape) {
+  const bool alike = dy.dtype() == body.dtype && dy.whole() && dy.body()->shape == body.shape;
+  if (body.node && !body.grad && x.whole() && x.shape() == body.shape && alike) {
     body.grad = dy.body();
     body.grad_written = true;
     return;

@@ -27,24 +27,22 @@ int run_bench_train(Command& command) {
       "Measures training steps (forward, backward, Adam) on random sentences at the given shapes. Tokens are real\n"
       "target tokens; the floor is what the matrix products alone would take at this machine's measured rate in f32.");
   command.example("heed bench train --preset tiny --sentences 315 --length 13 --jitter 2 --json", "");
-  bench.add_to(command);
+  command.example("heed bench train --preset decoder --vocab 50257 --sentences 32 --length 1024 --device cuda", "");
+  bench.add_to(command, true);
   command.options().add("steps", steps, "Steps measured").range(1, 100000);
   command.options().add("warm-up", warm_up, "Steps before").range(0, 1000);
   command.options().add("label-smoothing", smoothing, "Of the loss").range(0, 0.99);
   add_dtype(command.options(), dtype);
   command.parse();
 
-  const auto model = bench.build(command);
   Random random(command.common().seed);
-  models::Seq2SeqBatch batch;
-  batch.source = bench.sentences(random);
-  batch.target = bench.sentences(random);
-  nn::ParameterStore& parameters = model->parameters();
+  const BenchTraining training = bench.training(command, random);
+  nn::ParameterStore& parameters = training.model->parameters();
   const Device device = command.common().device;
   const DType product = product_dtype(dtype, device);
   parameters.compute_in(product);
   optim::Optimizer adam(parameters, {0, 0.9f, 0.98f, 1e-9f, 0, true, 1, 0});
-  const auto tokens = static_cast<double>(batch.target.tokens());
+  const auto tokens = static_cast<double>(training.targets);
   Backend& on = backend(device);
   std::vector<double> step_times, forward_times, backward_times, cpu_times;
   float loss = 0;
@@ -52,7 +50,7 @@ int run_bench_train(Command& command) {
     const auto begin = std::chrono::steady_clock::now();
     const double cpu_begin = cpu_seconds();
     parameters.clear_gradients();
-    const auto result = model->loss(batch, {smoothing, tokens, {true, static_cast<uint64_t>(i), nullptr}});
+    const auto result = training.loss({smoothing, tokens, {true, static_cast<uint64_t>(i), nullptr}});
     const double forward = seconds_since(begin);
     backward(result.loss);
     const double both = seconds_since(begin);
@@ -68,27 +66,28 @@ int run_bench_train(Command& command) {
     backward_times.push_back(both - forward);
   }
   const Summary step = summarise(step_times);
-  const double operations = 6 * forward_products(model->structure(), batch.source, batch.target);
+  const double operations = 6 * training.forward_products;
   const double floor = operations / matrix_product_peak(device);
-  const Json report{{"what", "train_step"},
-                    {"device", name_of(device)},
-                    {"preset", bench.preset()},
-                    {"dtype", name_of(product)},
-                    {"threads", thread_count()},
-                    {"parameters", parameters.count()},
-                    {"sentences", bench.sentence_count()},
-                    {"target_tokens", batch.target.tokens()},
-                    {"tokens_per_s", tokens / step.median},
-                    {"ms_per_step", step.median * 1e3},
-                    {"ms_min", step.low * 1e3},
-                    {"ms_max", step.high * 1e3},
-                    {"forward_ms", summarise(forward_times).median * 1e3},
-                    {"backward_ms", summarise(backward_times).median * 1e3},
-                    {"cpu_ms_min", summarise(cpu_times).low * 1e3},
-                    {"gflop", operations / 1e9},
-                    {"share_of_floor", floor / step.median},
-                    {"peak_bytes", peak_memory()},
-                    {"loss", loss}};
+  Json report{{"what", "train_step"},
+              {"device", name_of(device)},
+              {"preset", bench.preset()},
+              {"dtype", name_of(product)},
+              {"threads", thread_count()},
+              {"parameters", parameters.count()},
+              {"sentences", bench.sentence_count()},
+              {"target_tokens", training.targets},
+              {"tokens_per_s", tokens / step.median},
+              {"ms_per_step", step.median * 1e3},
+              {"ms_min", step.low * 1e3},
+              {"ms_max", step.high * 1e3},
+              {"forward_ms", summarise(forward_times).median * 1e3},
+              {"backward_ms", summarise(backward_times).median * 1e3},
+              {"cpu_ms_min", summarise(cpu_times).low * 1e3},
+              {"gflop", operations / 1e9},
+              {"share_of_floor", floor / step.median},
+              {"peak_bytes", peak_memory()},
+              {"loss", loss}};
+  if (!device.is_host()) report["device_bytes"] = memory_taken(device);
   if (command.common().json) command.output().line(report.dump());
   else
     command.output().line(fmt::format(

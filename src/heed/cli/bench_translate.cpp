@@ -15,13 +15,15 @@ int run_bench_translate(Command& command) {
       "Measures the translation of one batch of random sentences into as many tokens as the source has, whatever\n"
       "the model says of its end.");
   command.example("heed bench translate --preset base --sentences 32 --length 25 --beam 4 --json", "");
-  bench.add_to(command);
+  command.example("heed bench translate --preset base --sentences 512 --device cuda --dtype bf16", "");
+  bench.add_to(command, false);
+  command.use_dtype();
   command.options().add("beam", beam, "Width of the beam; 1 is greedy search").range(1, 1024);
   command.options().add("new-tokens", new_tokens, "Tokens of each translation; 0: as --length").range(0, 4096);
   command.options().add("runs", runs, "Runs measured, after one that is not").range(1, 10000);
   command.parse();
 
-  const auto model = bench.build(command);
+  const auto model = bench.load(command);
   Random random(command.common().seed);
   const Ragged sources = bench.sentences(random);
   decode::Options options;
@@ -44,7 +46,7 @@ int run_bench_translate(Command& command) {
   const Json report{{"what", "translate"},
                     {"device", name_of(command.common().device)},
                     {"preset", bench.preset()},
-                    {"dtype", "f32"},
+                    {"dtype", name_of(command.common().dtype.value_or(DType::kF32))},
                     {"threads", thread_count()},
                     {"sentences", sources.rows()},
                     {"beam", beam},

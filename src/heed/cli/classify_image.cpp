@@ -79,8 +79,7 @@ int run_classify_image(Command& command) {
   command.options().add("top-k", options.top_k, "Labels for each image, best first").at_least(1);
   command.options().add("batch-size", options.batch_size, "Images classified together").range(1, 4096);
   command.options().add("skip-bad", options.skip_bad, "Report files that cannot be read, and go on");
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

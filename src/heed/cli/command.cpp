@@ -34,6 +34,12 @@ void Command::use_dtype() {
       "The model's matrices in memory. bf16 takes half of it and rounds them; auto: as they are in the folder");
 }
 
+void Command::use_model() {
+  use_device();
+  use_threads();
+  use_dtype();
+}
+
 void Command::use_seed() { options_.add("seed", common_.seed, "Seed of all random numbers"); }
 
 void Command::use_json() { options_.add("json", common_.json, "Write results as JSON"); }

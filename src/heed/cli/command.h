@@ -75,6 +75,7 @@ class Command {
   void example(std::string line, std::string meaning) { examples_.emplace_back(std::move(line), std::move(meaning)); }
   Options& options() { return options_; }
   void use_threads();  // --threads; parse() tells the kernels of this thread
+  void use_model();    // --device, --threads and --dtype: of a command that runs a model (load_options())
   void use_dtype();    // --dtype, of a model that is only run
   void use_seed();     // --seed
   void use_json();     // --json

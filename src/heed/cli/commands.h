@@ -50,6 +50,7 @@ int run_convert(Command& command);
 int run_info(Command& command);
 int run_verify(Command& command);
 int run_bench_train(Command& command);
+int run_bench_attention(Command& command);
 int run_bench_translate(Command& command);
 int run_demo_corpus(Command& command);
 

@@ -49,8 +49,7 @@ int run_evaluate_classification(Command& command) {
   add_columns(o, columns);
   o.add("predictions", predictions, "Write what the model says of each text to this file, a line each");
   o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

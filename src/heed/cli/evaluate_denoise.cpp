@@ -24,8 +24,7 @@ int run_evaluate_denoise(Command& command) {
   text.add_to(o);
   denoise.add_to(o);
   o.add("block", block, "Tokens of text of an example; 0: as in training").range(0, 1 << 20);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_seed();
   command.use_json();
   command.parse();

@@ -47,8 +47,7 @@ int run_evaluate_image_classification(Command& command) {
   o.add("predictions", predictions,
         "Write what the model says of each image to this file: its place, a tab, the label");
   o.add("batch-size", batch_size, "Images computed together").range(1, 4096);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

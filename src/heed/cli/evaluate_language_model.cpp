@@ -29,8 +29,7 @@ int run_evaluate_language_model(Command& command) {
   o.add("window", options.window, "Tokens that the model sees at once").at_least(0).default_text("all its positions");
   o.add("stride", options.stride, "Tokens by which windows move on").at_least(0).default_text("a window");
   o.add("batch-tokens", options.batch_tokens, "Tokens computed together").at_least(1);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

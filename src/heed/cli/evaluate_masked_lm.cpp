@@ -25,8 +25,7 @@ int run_evaluate_masked_lm(Command& command) {
   o.add("max-length", max_length, "Tokens of an example; 0: the model's positions").at_least(0);
   o.add("mask-probability", options.probability, "Share of the tokens that are hidden").range(0.001, 1);
   o.add("whole-words", options.whole_words, "Hide all tokens of a word, or none");
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_seed();
   command.use_json();
   command.parse();

@@ -43,8 +43,7 @@ int run_evaluate_question_answering(Command& command) {
   o.add("max-examples", max_examples, "Only the first so many questions; 0: all");
   add_answer_options(o, options);
   o.add("batch-size", options.batch_size, "Windows computed together").range(1, 4096);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

@@ -50,8 +50,7 @@ int run_evaluate_summarization(Command& command) {
   o.add("predictions", predictions, "Write the summaries to this file, a line each; line ends in them as \\n");
   source.add_to(command, true);
   decoding.add_to(command);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_seed();
   command.use_json();
   command.parse();

@@ -49,8 +49,7 @@ int run_evaluate_tagging(Command& command) {
   o.add("predictions", predictions, "Write words with expected and found tags to this file");
   o.add("max-length", max_length, "Tokens read at once; 0: the model's positions").range(0, 1 << 20);
   o.add("batch-size", batch_size, "Texts computed together").range(1, 4096);
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

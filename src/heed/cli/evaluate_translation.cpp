@@ -24,9 +24,7 @@ int run_evaluate_translation(Command& command) {
   command.options().add("tokenize", tokenizer, "BLEU's tokenizer").choices({"13a", "intl", "char", "zh", "none"});
   source_options.add_to(command, true);
   decoding.add_to(command);
-  command.use_device();
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_seed();
   command.use_json();
   command.parse();

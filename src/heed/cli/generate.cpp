@@ -225,9 +225,7 @@ int run_generate(Command& command) {
   command.example("heed generate --model llama/ --chat", "a conversation");
   add_options(command, settings);
   decoding.add_search_to(command, "n");
-  command.use_device();
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_seed();
   command.use_json();
   command.parse();

@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
       {"verify", "hold a model against its recordings, or another model", &run_verify},
       {"bench train", "speed of a training step", &run_bench_train},
       {"bench translate", "speed of translation", &run_bench_translate},
+      {"bench attention", "speed of attention alone", &run_bench_attention},
       {"demo-corpus", "write a small English-Chinese corpus made from a grammar", &run_demo_corpus},
   };
   ignore_broken_pipes();

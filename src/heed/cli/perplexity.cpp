@@ -57,9 +57,7 @@ int run_perplexity(Command& command) {
       .at_least(0)
       .default_text("half a window");
   command.options().add("batch-tokens", options.batch_tokens, "Tokens computed together").at_least(1);
-  command.use_device();
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
 

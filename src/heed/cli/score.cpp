@@ -19,9 +19,7 @@ int run_score(Command& command) {
   command.options().add("target", target, "Their translations").required();
   command.options().add("batch-size", batch_size, "Pairs computed together").range(1, 4096);
   source_options.add_to(command, false);
-  command.use_device();
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_json();
   command.parse();
   const auto model = tasks::TranslationModel::load(folder, command.load_options());

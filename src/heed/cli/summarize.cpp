@@ -26,9 +26,7 @@ int run_summarize(Command& command) {
   command.options().add("window", window, "Documents read ahead to be sorted by length").range(1, 1 << 20);
   source.add_to(command, true);
   decoding.add_to(command);
-  command.use_device();
-  command.use_threads();
-  command.use_dtype();
+  command.use_model();
   command.use_seed();
   command.use_json();
   command.parse();

@@ -18,13 +18,12 @@ namespace heed::cli {
 
 class TextRows {
  public:
-  // Declares --input, --window, --batch-size, --threads, --dtype and --json.
+  // Declares --input, --window, --batch-size, --device, --threads, --dtype and --json.
   explicit TextRows(Command& command) : command_(command) {
     command.options().add("input", input_, "File to read, plain, gzip or zstd; - is standard input");
     command.options().add("window", window_, "Lines read ahead to be sorted by length").range(1, 1 << 20);
     command.options().add("batch-size", batch_size_, "Texts computed together").range(1, 4096);
-    command.use_threads();
-    command.use_dtype();
+    command.use_model();
     command.use_json();
   }
 

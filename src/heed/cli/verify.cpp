@@ -38,7 +38,7 @@ std::vector<std::string> read_lines(const std::string& file, size_t most) {
 
 int run_verify(Command& command) {
   std::filesystem::path folder, reference;
-  std::string text, dtype;
+  std::string text, dtype, training_dtype = "f32";
   size_t lines = 200;
   verify::Options options;
   command.about(
@@ -46,6 +46,7 @@ int run_verify(Command& command) {
       "golden_tokenizer.json; tools/record_goldens records them from transformers) and prints how far each number is\n"
       "off. Exits with 0 only if everything is within its bound. With --reference, compares two folders on text.");
   command.example("heed verify model/", "replay the recordings in the folder");
+  command.example("heed verify model/ --device cuda --training-dtype bf16", "the same of a GPU, training in bf16");
   command.example("heed verify model/ --reference other/ --text lines.en", "do two folders give the same logits?");
   command.example("heed verify model/ --dtype bf16 --text lines.en --absolute 0.1", "what does rounding to bf16 cost?");
   command.options().add_positional("model", folder, "Folder of the model").required();
@@ -63,6 +64,10 @@ int run_verify(Command& command) {
   command.options().add("gradient-absolute", options.gradients.absolute, "The same of gradients").range(0.0, 1e30);
   command.options().add("gradient-relative", options.gradients.relative, "The same of gradients").range(0.0, 1e30);
   command.options().add("trajectory", options.trajectory, "Bound of each loss of a recorded training").range(0.0, 1e30);
+  command.options()
+      .add("training-dtype", training_dtype,
+           "What is computed as in training, with products of factors rounded to this; bf16 has bounds of its own")
+      .choices({"f32", "bf16"});
   command.use_device();
   command.use_threads();
   command.use_json();
@@ -72,10 +77,13 @@ int run_verify(Command& command) {
   if (reference.empty() && dtype.empty()) {
     options.text = text;
     options.device = command.common().device;
+    options.product = dtype_from_name(training_dtype);
     report = verify::verify_folder(folder, options);
   } else {
     check<UsageError>(!text.empty(), "--reference and --dtype need --text, the lines to compare on");
     check<UsageError>(command.common().device.is_host(), "--reference and --dtype compare on the CPU alone");
+    check<UsageError>(training_dtype == "f32",
+                      "--training-dtype is of recordings; --reference and --dtype compare none");
     verify::ReferenceOptions compared;
     if (!dtype.empty()) compared.dtype = dtype_from_name(dtype);
     check<UsageError>(dtype.empty() || dtype == "bf16" || dtype == "f16" || dtype == "f32",

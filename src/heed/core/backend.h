@@ -10,6 +10,8 @@
 // its batch.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -60,9 +62,13 @@ struct AttentionParams {
   bool causal = false;
   Dropout dropout;  // on the probabilities; example and position come from the segments
   DistanceBias bias{};
-  // What the factors of the products, the probabilities among them, may be rounded to: f32, which is no rounding, or
-  // bf16. Softmax, sums and results are f32. The CPU computes in f32 whatever this says.
-  DType product = DType::kF32;
+};
+
+// Where the keys of rows of queries lie in a cache: key t of row r at cache row table[r, t]; row r sees lengths[r] of
+// them.
+struct CachedKeys {
+  TensorView table;    // i32 [rows, keys at most]
+  TensorView lengths;  // i32 [rows]
 };
 
 // A matrix in the form that is fastest for some product. Immutable.
@@ -86,6 +92,9 @@ struct AdamRun {
   bool decays = true;
 };
 
+// Activations, which are what operations pass on to one another (x, y, z, q, k, v, f, a sum, dlogits) and the gradients
+// of those, are f32 or, where activation_dtype() says so, bf16: all those of one call alike, but that a product's may
+// differ. Weights, their gradients, statistics and losses are f32, and so is whatever else a call takes.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -116,7 +125,8 @@ class Backend {
     return nullptr;
   }
   // y [rows, out] = act(x [rows, in] w^T + bias) from a packed weight; each element is one fused sum over `in` in
-  // order, whatever the batch. bias may be empty.
+  // order, whatever the batch. bias may be empty. (A GPU rounds x where the weight was bf16, and sums sixteen at a
+  // time.)
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                              const TensorView& y) = 0;
   // y[r] = the weight's row ids[r]: what it multiplies to give output ids[r]. ids i32 [rows]; y f32 [rows, in].
@@ -128,6 +138,8 @@ class Backend {
   //
   // The instructions that compute those in bf16 ("AMX", …); empty: they are emulated, and slower than f32.
   virtual std::string_view bf16_instructions() const = 0;
+  // What activations of training are kept in where the factors of its products are rounded to `product`.
+  virtual DType activation_dtype(DType /*product*/) const { return DType::kF32; }
   // b, or b^T, as the second factor of products with about `rows` rows: it has in_features() rows and out_features()
   // columns. May refer to b, which must stay as it is.
   virtual std::shared_ptr<const PackedMatrix> pack_factor(const TensorView& b, bool transpose, DType dtype,
@@ -150,6 +162,7 @@ class Backend {
   // y = a + dropout(b)
   virtual void add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) = 0;
   virtual void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) = 0;
+  // x and y may be activations of both kinds.
   virtual void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) = 0;
   virtual void activation(const TensorView& x, Activation kind, const TensorView& y) = 0;
   // dx = dy act'(x), x being the input; for kRelu the output serves as well.
@@ -162,6 +175,10 @@ class Backend {
   virtual void column_sum(const TensorView& x, bool accumulate, const TensorView& y) = 0;  // [rows, cols] -> [cols]
   virtual double sum(const TensorView& x) = 0;
   virtual double sum_of_squares(const TensorView& x) = 0;
+  // x /= its Euclidean length, or `least` where that is more.
+  virtual void divide_by_length(const TensorView& x, double least) {
+    scale(x, static_cast<float>(1 / std::max(std::sqrt(sum_of_squares(x)), least)), false, x);
+  }
 
   // --- normalisation --------------------------------------------------------------------------------------------
   // sum = x + dropout(f) (f may be empty), y = (sum - mean) rstd gamma + beta per row; statistics is [rows, 2]:
@@ -219,11 +236,9 @@ class Backend {
                                   const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
                                   const AttentionParams& params, bool accumulate, const TensorView& dq,
                                   const TensorView& dk, const TensorView& dv, const TensorView& dbias) = 0;
-  // One query per row over cached keys. q, y [rows, heads * head_dim]; keys, values [cache_rows * time_max, kv_heads *
-  // head_dim]; key t of row r lies at row `table[r * table_stride + t]` of them, lengths[r] keys are seen.
+  // One query per row over cached keys. q, y [rows, heads * head_dim]; keys, values [cache rows, kv_heads * head_dim].
   virtual void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
-                                std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
-                                const AttentionParams& params, const TensorView& y) = 0;
+                                const CachedKeys& places, const AttentionParams& params, const TensorView& y) = 0;
   // The probabilities themselves, for inspection: one segment, one head: [q_len, k_len].
   virtual void attention_probabilities(const TensorView& q, const TensorView& k, const Segment& segment, int head,
                                        const AttentionParams& params, const TensorView& probabilities) = 0;

@@ -1,8 +1,6 @@
 // The arguments of the attention kernels, bundled for their inner functions. Shapes: core/backend.h.
 #pragma once
 
-#include <span>
-
 #include "heed/core/backend.h"
 
 namespace heed::cpu {
@@ -21,9 +19,7 @@ struct AttentionBackward {
 
 struct AttentionCached {
   TensorView q, keys, values, y;
-  std::span<const int32_t> table;
-  int64_t table_stride;
-  std::span<const int32_t> lengths;
+  CachedKeys places;
   AttentionParams params;
 };
 

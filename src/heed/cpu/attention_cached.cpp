@@ -28,9 +28,9 @@ HWY_INLINE void add_biases(const DistanceBias& bias, int64_t heads, int64_t keys
 HWY_INLINE void attend_row(const AttentionCached& f, int64_t row, float* scores) {
   const FloatTag d;
   const AttentionParams& p = f.params;
-  const int64_t lanes = lane_count(), dim = p.head_dim, keys = f.lengths[static_cast<size_t>(row)];
+  const int64_t lanes = lane_count(), dim = p.head_dim, keys = f.places.lengths.as<int32_t>()[row];
   const int64_t padded = round_up(keys), group = p.heads / p.kv_heads;
-  const int32_t* at = f.table.data() + row * f.table_stride;
+  const int32_t* at = f.places.table.row<int32_t>(row);
   const float* q = f.q.row<float>(row);
   for (int64_t t = 0; t < keys; ++t) {
     const float* key = f.keys.row<float>(at[t]);
@@ -59,7 +59,7 @@ void attention_cached(const AttentionCached& f) {
   parallel_for(f.q.rows(), 8, [&](int64_t begin, int64_t end, int) HWY_ATTR {
     static thread_local Scratch scratch;
     for (int64_t row = begin; row < end; ++row) {
-      const auto [scores] = scratch.take<1>({f.params.heads * round_up(f.lengths[static_cast<size_t>(row)])});
+      const auto [scores] = scratch.take<1>({f.params.heads * round_up(f.places.lengths.as<int32_t>()[row])});
       attend_row(f, row, scores);
     }
   });
@@ -75,10 +75,8 @@ HWY_EXPORT(attention_cached);
 }  // namespace
 
 void CpuBackend::attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
-                                  std::span<const int32_t> table, int64_t table_stride,
-                                  std::span<const int32_t> lengths, const AttentionParams& params,
-                                  const TensorView& y) {
-  HWY_DYNAMIC_DISPATCH(attention_cached)({q, keys, values, y, table, table_stride, lengths, params});
+                                  const CachedKeys& places, const AttentionParams& params, const TensorView& y) {
+  HWY_DYNAMIC_DISPATCH(attention_cached)({q, keys, values, y, places, params});
 }
 
 }  // namespace heed::cpu

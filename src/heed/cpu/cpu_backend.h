@@ -85,8 +85,7 @@ class CpuBackend final : public Backend {
                           const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
                           const AttentionParams& params, bool accumulate, const TensorView& dq, const TensorView& dk,
                           const TensorView& dv, const TensorView& dbias) override;
-  void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
-                        std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
+  void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values, const CachedKeys& places,
                         const AttentionParams& params, const TensorView& y) override;
   void attention_probabilities(const TensorView& q, const TensorView& k, const Segment& segment, int head,
                                const AttentionParams& params, const TensorView& probabilities) override;

@@ -150,7 +150,13 @@ __global__ void probabilities_kernel(Rows<const float> q, Rows<const float> k, S
 void CudaBackend::attention(const TensorView& q, const TensorView& k, const TensorView& v,
                             std::span<const Segment> segments, const AttentionParams& params, const TensorView& y,
                             const TensorView& lse) {
-  if (on_tensor_cores(params)) return attention_on_tensor_cores(*this, q, k, v, segments, params, y, lse);
+  if (on_tensor_cores(q, params)) return attention_on_tensor_cores(*this, q, k, v, segments, params, y, lse);
+  if (q.dtype == DType::kBF16) {
+    const ExactCopies x(*this, {q, k, v});
+    const ExactResult result(*this, y);
+    attention(x[0], x[1], x[2], segments, params, result.view(), lse);
+    return result.give_back();
+  }
   const HeadParams p(params);
   const std::vector<Tile> tiles = make_tiles(segments, true, kQueries);
   if (tiles.empty()) return;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "heed/cuda/attention-device.h"
-#include "heed/cuda/cuda_backend.h"
+#include "heed/cuda/gemm.h"
 #include "heed/cuda/launch.h"
 
 namespace heed::cuda {
@@ -146,10 +146,39 @@ __device__ void store_head(const float* acc, float factor, int across, int dim, 
   }
 }
 
+// --- in f32, of activations in bf16: of heads that tensor cores are not for --------------------------------------
+
+class ExactCopies {
+ public:
+  ExactCopies(CudaBackend& backend, std::initializer_list<TensorView> tensors) {
+    for (const TensorView& x : tensors) copies_.push_back(std::make_unique<Operand>(backend, x, DType::kF32));
+  }
+  const TensorView& operator[](size_t i) const { return copies_[i]->view(); }
+
+ private:
+  std::vector<std::unique_ptr<Operand>> copies_;
+};
+
+// A copy in f32 of what a kernel writes or adds to: some rows may stay as they are.
+class ExactResult {
+ public:
+  ExactResult(CudaBackend& backend, const TensorView& x)
+      : backend_(backend), x_(x), memory_(backend, static_cast<size_t>(x.rows() * x.cols()) * sizeof(float)) {
+    backend.scale(x, 1, false, view());
+  }
+  TensorView view() const { return {memory_.as<void>(), DType::kF32, {x_.rows(), x_.cols()}, x_.cols()}; }
+  void give_back() const { backend_.scale(view(), 1, false, x_); }
+
+ private:
+  CudaBackend& backend_;
+  TensorView x_;
+  Scratch memory_;
+};
+
 // --- on tensor cores (attention_mma.cu, attention_mma_backward.cu) -----------------------------------------------
 
-// Whether attention runs there: where products may be rounded to bf16, and for the sizes of heads that are common.
-bool on_tensor_cores(const AttentionParams& params);
+// Whether attention runs there: of activations in bf16, and for the sizes of heads that are common.
+bool on_tensor_cores(const TensorView& q, const AttentionParams& params);
 
 // As Backend::attention.
 void attention_on_tensor_cores(CudaBackend& backend, const TensorView& q, const TensorView& k, const TensorView& v,

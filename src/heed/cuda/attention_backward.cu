@@ -6,7 +6,6 @@
 // the other has a tile of queries and goes over the keys, for dq and the bias: five products become seven, and each sum
 // is taken in one order. A bias gets the sum of ds over the scores that it was added to.
 #include "heed/cuda/attention.h"
-#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 namespace {
@@ -29,19 +28,15 @@ constexpr size_t backward_bytes() {
   return sizeof(float) * (4 * kTileRows * kStagedStride<kDim> + 2 * kTileRows * kScoreStride);
 }
 
-// delta[token][head] = sum(y dy), a warp each. `rounded`: of dy in bf16, as it is where products are rounded, so that a
-// row of ds still sums to zero.
-__global__ void delta_kernel(Rows<const float> y, Rows<const float> dy, int64_t tokens, int heads, int dim,
-                             bool rounded, float* delta) {
+// delta[token][head] = sum(y dy), a warp each.
+template <class T>
+__global__ void delta_kernel(Rows<const T> y, Rows<const T> dy, int64_t tokens, int heads, int dim, float* delta) {
   const int64_t i = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / kWarp;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   if (i >= tokens * heads) return;  // a whole warp
   const int64_t token = i / heads, column = i % heads * dim;
   float sum = 0;
-  for (int c = lane; c < dim; c += kWarp) {
-    const float gradient = dy[token][column + c];
-    sum = fmaf(y[token][column + c], rounded ? float_of_bf16(bf16_bits(gradient)) : gradient, sum);
-  }
+  for (int c = lane; c < dim; c += kWarp) sum = fmaf(float(y[token][column + c]), float(dy[token][column + c]), sum);
   sum = reduce_lanes<Add>(sum);
   if (lane == 0) delta[i] = sum;
 }
@@ -261,7 +256,15 @@ void CudaBackend::attention_backward(const TensorView& q, const TensorView& k, c
                                      const TensorView& dk, const TensorView& dv, const TensorView& dbias) {
   const HeadParams p(params);
   if (segments.empty()) return;
-  const bool rounded = on_tensor_cores(params);
+  const bool rounded = on_tensor_cores(q, params);
+  if (q.dtype == DType::kBF16 && !rounded) {
+    const ExactCopies x(*this, {q, k, v, y, dy});
+    const ExactResult results[] = {{*this, dq}, {*this, dk}, {*this, dv}};
+    attention_backward(x[0], x[1], x[2], x[3], lse, x[4], segments, params, accumulate, results[0].view(),
+                       results[1].view(), results[2].view(), dbias);
+    for (const ExactResult& result : results) result.give_back();
+    return;
+  }
   const BackwardTiles sizes =
       rounded ? backward_tiles_on_tensor_cores(segments, p.dim) : BackwardTiles{kTileRows, kTileRows};
   std::vector<int32_t> ends;
@@ -270,8 +273,11 @@ void CudaBackend::attention_backward(const TensorView& q, const TensorView& k, c
   const Upload arrays(*this, {std::as_bytes(segments), bytes_of(query_tiles), bytes_of(key_tiles), bytes_of(ends)});
   const int64_t tokens = q.rows(), table_rows = 2 * int64_t{p.reach} + 1;
   const Scratch delta(*this, static_cast<size_t>(tokens * p.heads) * sizeof(float));
-  launch(stream(), {(tokens * p.heads * kWarp + kThreads - 1) / kThreads}, &delta_kernel, rows_of<const float>(y),
-         rows_of<const float>(dy), tokens, p.heads, p.dim, rounded, delta.as<float>());
+  with_element(dy, [&](auto element) {
+    using T = decltype(element);
+    launch(stream(), {(tokens * p.heads * kWarp + kThreads - 1) / kThreads}, &delta_kernel<T>, rows_of<const T>(y),
+           rows_of<const T>(dy), tokens, p.heads, p.dim, delta.as<float>());
+  });
   const int64_t part_count = dbias ? std::ssize(query_tiles) * p.heads * table_rows : 0;
   const Scratch parts(*this, static_cast<size_t>(part_count) * sizeof(float));
   if (part_count > 0) fill({parts.as<void>(), DType::kF32, {part_count}, part_count}, 0);

@@ -12,8 +12,7 @@ constexpr int kWarps = 4;
 
 struct Cached {
   Rows<const float> q, keys, values;
-  const int32_t* table;
-  int64_t table_stride;
+  Rows<const int32_t> table;
   const int32_t* lengths;
   HeadParams params;
   Rows<float> y;
@@ -28,7 +27,7 @@ __global__ void __launch_bounds__(kWarps* kWarp) attention_cached_kernel(Cached 
   const int head = static_cast<int>(blockIdx.x % p.heads), column = head / p.group * p.dim;
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
   const int length = f.lengths[row];
-  const int32_t* at = f.table + row * f.table_stride;
+  const int32_t* at = f.table[row];
   float query[kPerLane], acc[kPerLane] = {}, max = -INFINITY, total = 0;
 #pragma unroll
   for (int i = 0; i < kPerLane; ++i) {
@@ -75,18 +74,14 @@ __global__ void __launch_bounds__(kWarps* kWarp) attention_cached_kernel(Cached 
 }  // namespace
 
 void CudaBackend::attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
-                                   std::span<const int32_t> table, int64_t table_stride,
-                                   std::span<const int32_t> lengths, const AttentionParams& params,
-                                   const TensorView& y) {
+                                   const CachedKeys& places, const AttentionParams& params, const TensorView& y) {
   const HeadParams p(params);
   if (q.rows() == 0) return;
-  const Upload arrays(*this, {std::as_bytes(table), std::as_bytes(lengths)});
   const Cached f{rows_of<const float>(q),
                  rows_of<const float>(keys),
                  rows_of<const float>(values),
-                 arrays.as<int32_t>(0),
-                 table_stride,
-                 arrays.as<int32_t>(1),
+                 rows_of<const int32_t>(places.table),
+                 places.lengths.as<int32_t>(),
                  p,
                  rows_of<float>(y)};
   with_head_dim(p.dim, [&](auto dim) {

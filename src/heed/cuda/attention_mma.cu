@@ -1,5 +1,5 @@
-// Scaled dot-product attention, forward, on tensor cores: as attention.cu, but with factors rounded to bf16, the
-// probabilities among them; scores, softmax and sums are f32.
+// Scaled dot-product attention, forward, on tensor cores: as attention.cu, but of activations in bf16, to which the
+// probabilities are rounded, too; scores, softmax and sums are f32.
 //
 // A row's result depends on its segment alone: kCols and the order of keys are the same for both sizes of tiles.
 #include "heed/cuda/attention_mma.h"
@@ -17,7 +17,8 @@ struct MmaForward {
   const Tile* tiles;
   HeadParams params;
   bool pairs;  // two numbers of y are written at once
-  Rows<float> y, lse;
+  Rows<Bf16> y;
+  Rows<float> lse;
 };
 
 template <int kDim, int kRowTiles>
@@ -100,13 +101,13 @@ __global__ void __launch_bounds__(kMmaThreads) attention_mma_kernel(MmaForward f
   const int most = most_visible(s, p.causal, tile.first, kRows);
   const int own_most = most_visible(s, p.causal, first, kRowTile * kRowTiles);
   const auto load = [&](int k0, int buffer) {
-    load_tile<kDim, kCols>(f.k, s.k_begin, k0, s.k_len, kv_head, p.dim, k_tiles + buffer * kBuffer);
-    load_tile<kDim, kCols>(f.v, s.k_begin, k0, s.k_len, kv_head, p.dim, v_tiles + buffer * kBuffer);
+    load_tile<kDim, kCols>(f.k, s.k_begin, k0, s.k_len, kv_head, k_tiles + buffer * kBuffer);
+    load_tile<kDim, kCols>(f.v, s.k_begin, k0, s.k_len, kv_head, v_tiles + buffer * kBuffer);
     if (p.bias)
       load_biases<kBiases>(p, head, int64_t{k0} - s.q_offset - tile.first - (kRows - 1), biases + buffer * kBiases);
   };
   if (most > 0) {
-    load_tile<kDim, kRows>(f.q, s.q_begin, tile.first, s.q_len, head, p.dim, q_tile);
+    load_tile<kDim, kRows>(f.q, s.q_begin, tile.first, s.q_len, head, q_tile);
     load(0, 0);
   }
   float sums[kRowTiles][kDim / 8][4] = {};
@@ -132,43 +133,27 @@ __global__ void __launch_bounds__(kMmaThreads) attention_mma_kernel(MmaForward f
   store_rows<kDim, kRowTiles>(f, s, head, first, running, sums);
 }
 
-// y[row][head][8 piece + j] = x[row][head * dim + 8 piece + j] in bf16, zeros behind the head's channels.
-struct RoundHeads {
-  Rows<const float> x;
-  int heads, dim, pieces;
-  bool whole;  // 16 bytes can be read at once
-  uint16_t* y;
+// y[row][head][c] = x[row][head * dim + c], zeros behind the head's channels.
+struct SpreadHeads {
+  Rows<const Bf16> x;
+  int dim, padded;
+  Rows<Bf16> y;
   __device__ void operator()(int64_t row, int64_t i) const {
-    const auto head = static_cast<int>(i) / pieces, c = static_cast<int>(i) % pieces * 8;
-    const float* from = x[row] + head * dim + c;
-    Words words{};
-    if (whole && c < dim) {
-      words = round_eight(from);
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; ++j)
-        words.x[j] = round_two(c + 2 * j < dim ? from[2 * j] : 0.0f, c + 2 * j + 1 < dim ? from[2 * j + 1] : 0.0f);
-    }
-    reinterpret_cast<Words*>(y)[row * heads * pieces + i] = words;
+    const auto head = static_cast<int>(i) / padded, c = static_cast<int>(i) % padded;
+    y[row][i] = c < dim ? x[row][head * dim + c] : Bf16(0.0f);
   }
 };
 
-bool multiple_of(const TensorView& x, uintptr_t bytes) {
-  return reinterpret_cast<uintptr_t>(x.data) % bytes == 0 &&
-         static_cast<uint64_t>(x.row_stride) * sizeof(float) % bytes == 0;
-}
-
 }  // namespace
 
-HeadOperand::HeadOperand(CudaBackend& backend, const TensorView& x, int heads, int dim, bool before)
-    : rows_{rows_of<const float>(x), nullptr, heads} {
-  const bool whole = dim % 8 == 0 && multiple_of(x, 16);
-  if (whole && !before) return;
-  const int64_t pieces = padded_head_dim(dim) / 8, of_row = heads * pieces;
-  memory_.emplace(backend, static_cast<size_t>(x.rows() * of_row) * sizeof(Words));
+HeadOperand::HeadOperand(CudaBackend& backend, const TensorView& x, int heads, int dim)
+    : rows_{&x.as<Bf16>()->bits, x.row_stride, dim, dim} {
+  if (dim % 8 == 0 && rows_aligned(x, sizeof(Words))) return;
+  const int padded = (dim + 7) / 8 * 8, of_row = heads * padded;
+  memory_.emplace(backend, static_cast<size_t>(x.rows() * of_row) * sizeof(Bf16));
   for_each_element(backend.stream(), x.rows(), of_row,
-                   RoundHeads{rows_.exact, heads, dim, static_cast<int>(pieces), whole, memory_->as<uint16_t>()});
-  rows_.rounded = memory_->as<uint16_t>();
+                   SpreadHeads{rows_of<const Bf16>(x), dim, padded, {memory_->as<Bf16>(), of_row}});
+  rows_ = {memory_->as<uint16_t>(), of_row, padded, padded};
 }
 
 int row_tiles(std::span<const Segment> segments, bool queries) {
@@ -181,15 +166,10 @@ int row_tiles(std::span<const Segment> segments, bool queries) {
   return 2 * large * 4 <= small * 5 ? 2 : 1;
 }
 
-bool loads_often(std::span<const Segment> segments) {
-  return std::any_of(segments.begin(), segments.end(),
-                     [](const Segment& s) { return std::max(s.q_len, s.k_len) > 2 * kTileRows<2>; });
-}
+bool takes_pairs(const TensorView& y, int dim) { return dim % 2 == 0 && rows_aligned(y, 2 * sizeof(Bf16)); }
 
-bool takes_pairs(const TensorView& y, int dim) { return dim % 2 == 0 && multiple_of(y, sizeof(Pair)); }
-
-bool on_tensor_cores(const AttentionParams& params) {
-  return params.product == DType::kBF16 && params.head_dim >= 32 && params.head_dim <= kMostHeadDim && params.scale > 0;
+bool on_tensor_cores(const TensorView& q, const AttentionParams& params) {
+  return q.dtype == DType::kBF16 && params.head_dim >= 32 && params.head_dim <= kMostHeadDim && params.scale > 0;
 }
 
 void attention_on_tensor_cores(CudaBackend& backend, const TensorView& q, const TensorView& k, const TensorView& v,
@@ -200,12 +180,11 @@ void attention_on_tensor_cores(CudaBackend& backend, const TensorView& q, const 
   const std::vector<Tile> tiles = make_tiles(segments, true, rows_per_warp * kTileRows<1>);
   if (tiles.empty()) return;
   const Upload arrays(backend, {std::as_bytes(segments), bytes_of(tiles)});
-  const bool before = loads_often(segments);
-  const HeadOperand queries(backend, q, p.heads, p.dim, false), keys(backend, k, params.kv_heads, p.dim, before),
-      values(backend, v, params.kv_heads, p.dim, before);
+  const HeadOperand queries(backend, q, p.heads, p.dim), keys(backend, k, params.kv_heads, p.dim),
+      values(backend, v, params.kv_heads, p.dim);
   const MmaForward f{queries.rows(),        keys.rows(),        values.rows(),
                      arrays.as<Segment>(0), arrays.as<Tile>(1), p,
-                     takes_pairs(y, p.dim), rows_of<float>(y),  rows_of<float>(lse)};
+                     takes_pairs(y, p.dim), rows_of<Bf16>(y),   rows_of<float>(lse)};
   with_head_dim(p.dim, [&](auto dim) {
     with_row_tiles(rows_per_warp, [&](auto tiles_of_warp) {
       constexpr int kDim = decltype(dim)::value, kRowTiles = decltype(tiles_of_warp)::value;

@@ -9,88 +9,32 @@
 #pragma once
 
 #include "heed/cuda/attention.h"
-#include "heed/cuda/mma-device.h"
+#include "heed/cuda/mma_tiles.h"
 
 namespace heed::cuda {
 
-inline constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp, kRowTile = 16;
 inline constexpr float kLog2OfE = 1.4426950408889634f, kLogOf2 = 0.6931471805599453f;
 
-template <int kRowTiles>
-inline constexpr int kTileRows = (kMmaWarps * kRowTile) * kRowTiles;
-
-// Numbers from one row of a tile to the next: an odd multiple of 16 bytes, so that eight rows lie in different banks.
-template <int kDim>
-inline constexpr int kTileStride = kDim + 8;
-
-// q, k, v or dy. Contiguous heads of channels, `rounded` before or rounded as they are loaded, 16 bytes at a time.
+// q, k, v or dy in bf16: heads of `channels` channels, zeros beyond, each row's 16 bytes loaded at once.
 struct HeadRows {
-  Rows<const float> exact;            // [tokens][heads * head_dim]
-  const uint16_t* rounded = nullptr;  // [tokens][heads][kDim], or none
-  int heads = 0;
+  const uint16_t* data;
+  int64_t token_stride;
+  int head_stride, channels;
 };
-
-__device__ __forceinline__ int lane_of_warp() { return static_cast<int>(threadIdx.x) % kWarp; }
-__device__ __forceinline__ int group_of_lane() { return lane_of_warp() / 4; }
-__device__ __forceinline__ int place_of_lane() { return lane_of_warp() % 4; }
-// The first of the warp's rows of its block's tile.
-template <int kRowTiles>
-__device__ __forceinline__ int first_row_of_warp() {
-  return static_cast<int>(threadIdx.x) / kWarp * kRowTile * kRowTiles;
-}
-
-__device__ __forceinline__ Words round_eight(const float* x) {
-  const float4 a = load_four(x), b = load_four(x + 4);
-  return {{round_two(a.x, a.y), round_two(a.z, a.w), round_two(b.x, b.y), round_two(b.z, b.w)}};
-}
 
 // Begins to bring rows [first, first + kRows) of a segment that begins at token `begin`, one head's, into a tile; zeros
 // where the segment, of `length` rows, has none. They are there after wait_for_copies() and a barrier.
 template <int kDim, int kRows>
-__device__ __forceinline__ void load_tile(const HeadRows& x, int64_t begin, int first, int length, int head, int dim,
+__device__ __forceinline__ void load_tile(const HeadRows& x, int64_t begin, int first, int length, int head,
                                           uint16_t* tile) {
   constexpr int kPieces = kDim / 8, kOfThread = kRows * kPieces / kMmaThreads;  // a piece: 16 bytes of a row
   static_assert(kRows * kPieces % kMmaThreads == 0);
-  const auto each = [&](const auto& bring) {
 #pragma unroll
-    for (int n = 0; n < kOfThread; ++n) {
-      const int i = n * kMmaThreads + static_cast<int>(threadIdx.x), r = i / kPieces, c = i % kPieces * 8;
-      const bool there = first + r >= 0 && first + r < length;
-      bring(there, begin + (there ? first + r : 0), c, tile + r * kTileStride<kDim> + c);
-    }
-  };
-  if (x.rounded)
-    each([&](bool there, int64_t token, int c, uint16_t* to) {
-      copy_async(to, x.rounded + (token * x.heads + head) * kDim + c, !there);
-    });
-  else
-    each([&](bool there, int64_t token, int c, uint16_t* to) {
-      *reinterpret_cast<Words*>(to) = there && c < dim ? round_eight(x.exact[token] + head * dim + c) : Words{};
-    });
-}
-
-// sums += own others^T, [16 kRowTiles, kDim] by [kCols, kDim].
-template <int kDim, int kRowTiles, int kCols>
-__device__ __forceinline__ void multiply_rows(const uint16_t* own, const uint16_t* others,
-                                              float (&sums)[kRowTiles][kCols / 8][4]) {
-  constexpr int kStride = kTileStride<kDim>;
-  const int lane = lane_of_warp();
-  const uint16_t* a_row = own + lane % 16 * kStride + lane / 16 * 8;
-  const uint16_t* b_row = others + (lane % 8 + lane / 16 * 8) * kStride + lane / 8 % 2 * 8;
-#pragma unroll
-  for (int c = 0; c < kDim; c += 16) {
-    Words a[kRowTiles];
-#pragma unroll
-    for (int m = 0; m < kRowTiles; ++m) a[m] = load_matrices(a_row + m * kRowTile * kStride + c);
-#pragma unroll
-    for (int n = 0; n < kCols / 8; n += 2) {
-      const Words b = load_matrices(b_row + n * 8 * kStride + c);
-#pragma unroll
-      for (int m = 0; m < kRowTiles; ++m) {
-        mma(sums[m][n], a[m], b.x[0], b.x[1]);
-        mma(sums[m][n + 1], a[m], b.x[2], b.x[3]);
-      }
-    }
+  for (int n = 0; n < kOfThread; ++n) {
+    const int i = n * kMmaThreads + static_cast<int>(threadIdx.x), r = i / kPieces, c = i % kPieces * 8;
+    const bool there = first + r >= 0 && first + r < length && c < x.channels;
+    const int64_t at = (begin + first + r) * x.token_stride + head * x.head_stride + c;
+    copy_async(tile + r * kTileStride<kDim> + c, x.data + (there ? at : 0), !there);
   }
 }
 
@@ -123,18 +67,6 @@ __device__ __forceinline__ void add_products(const float (&factors)[kRowTiles][k
 }
 
 // --- scores -----------------------------------------------------------------------------------------------------
-
-// Calls f(m, n, i, row, column) for each number of a warp's scores that this lane has.
-template <int kRowTiles, int kCols, class F>
-__device__ __forceinline__ void for_each_score(const F& f) {
-#pragma unroll
-  for (int m = 0; m < kRowTiles; ++m)
-#pragma unroll
-    for (int n = 0; n < kCols / 8; ++n)
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        f(m, n, i, m * kRowTile + i / 2 * 8 + group_of_lane(), n * 8 + 2 * place_of_lane() + i % 2);
-}
 
 // How many keys the last of the segment's queries [first, first + count) sees; 0 if the segment has none of them.
 __device__ __forceinline__ int most_visible(const Segment& s, bool causal, int first, int count) {
@@ -178,7 +110,7 @@ __device__ __forceinline__ void finish_scores(const HeadParams& p, const Segment
                                               const float* biases, float (&scores)[kRowTiles][kCols / 8][4]) {
   if (p.bias) {
     const int last = kTileRows<kRowTiles> - 1 - first_row_of_warp<kRowTiles>();
-    for_each_score<kRowTiles, kCols>([&](int m, int n, int i, int row, int column) {
+    for_each_sum<kRowTiles, kCols>([&](int m, int n, int i, int row, int column) {
       scores[m][n][i] = fmaf(p.scale, scores[m][n][i], biases[last + column - row]);
     });
   }
@@ -236,37 +168,35 @@ __device__ __forceinline__ void draw_for_keys(const DropoutSpec& spec, uint32_t 
 
 // --- results ----------------------------------------------------------------------------------------------------
 
-struct alignas(8) Pair {
-  float first, second;
-};
-
 // y (+)= factor * row 8 half + group of the sums, as far as the head has columns. `pairs`: two numbers of y at once.
 template <int kDim>
 __device__ __forceinline__ void store_row(const float (&sums)[kDim / 8][4], int half, float factor, int dim,
-                                          bool accumulate, bool pairs, float* y) {
+                                          bool accumulate, bool pairs, Bf16* y) {
 #pragma unroll
   for (int n = 0; n < kDim / 8; ++n) {
     const int c = n * 8 + 2 * place_of_lane();
     if (c >= dim) continue;
-    Pair value{factor * sums[n][2 * half], factor * sums[n][2 * half + 1]};
+    float first = factor * sums[n][2 * half], second = factor * sums[n][2 * half + 1];
     if (pairs) {
-      Pair* to = reinterpret_cast<Pair*>(y + c);
-      if (accumulate) value = {to->first + value.first, to->second + value.second};
-      *to = value;
+      auto* to = reinterpret_cast<uint32_t*>(y + c);
+      if (accumulate) {
+        first += float_of_bf16(static_cast<uint16_t>(*to));
+        second += float_of_bf16(static_cast<uint16_t>(*to >> 16));
+      }
+      *to = round_two(first, second);
     } else {
-      y[c] = accumulate ? y[c] + value.first : value.first;
-      if (c + 1 < dim) y[c + 1] = accumulate ? y[c + 1] + value.second : value.second;
+      put(first, accumulate, y[c]);
+      if (c + 1 < dim) put(second, accumulate, y[c + 1]);
     }
   }
 }
 
 // --- the host's part --------------------------------------------------------------------------------------------
 
-// A tensor's HeadRows, and their rounded copy where one is made: because each would be loaded three times or oftener
-// (`before`), or because 16 bytes cannot be loaded at once as they lie.
+// A tensor's HeadRows, or those of a copy where 16 bytes cannot be loaded at once as they lie.
 class HeadOperand {
  public:
-  HeadOperand(CudaBackend& backend, const TensorView& x, int heads, int dim, bool before);
+  HeadOperand(CudaBackend& backend, const TensorView& x, int heads, int dim);
   const HeadRows& rows() const { return rows_; }
 
  private:
@@ -274,23 +204,10 @@ class HeadOperand {
   HeadRows rows_;
 };
 
-// kDim for a head_dim.
-inline int padded_head_dim(int dim) { return dim <= 32 ? 32 : dim <= 64 ? 64 : 128; }
-
 // Row tiles of a warp: two, unless they would make over a quarter more rows, in all segments, than one.
 int row_tiles(std::span<const Segment> segments, bool queries);
 
-// Whether tiles are loaded three times or oftener.
-bool loads_often(std::span<const Segment> segments);
-
 // Whether two numbers of each head's rows can be written at once.
 bool takes_pairs(const TensorView& y, int dim);
-
-// Calls f with kRowTiles as a compile-time constant.
-template <class F>
-void with_row_tiles(int tiles, const F& f) {
-  if (tiles == 1) f(std::integral_constant<int, 1>());
-  else f(std::integral_constant<int, 2>());
-}
 
 }  // namespace heed::cuda

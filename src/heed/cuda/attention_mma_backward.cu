@@ -1,5 +1,5 @@
-// The backward of attention on tensor cores: the two kernels of attention_backward.cu, with factors rounded to bf16,
-// the probabilities and their gradients among them; the rest is f32.
+// The backward of attention on tensor cores: the two kernels of attention_backward.cu, of activations in bf16, to which
+// the probabilities and their gradients are rounded, too; the rest is f32.
 //
 // The kernel for dk and dv has keys as its rows, so that what it computes of a tile, p^T and ds^T, lies in the lanes as
 // the next products want their first factor: nothing of it goes through shared memory. In the other, for dq, that is so
@@ -24,7 +24,7 @@ struct MmaBackward {
   const Tile* tiles;
   HeadParams params;
   bool accumulate, pairs;  // pairs: two numbers of a result are written at once
-  Rows<float> dq, dk, dv;
+  Rows<Bf16> dq, dk, dv;
   float* dbias_parts;  // [query tiles][heads][table rows], zeroed; nullptr: no bias
 };
 
@@ -83,8 +83,8 @@ __device__ __forceinline__ void load_queries(const MmaBackward& b, const Segment
                                              int buffer) {
   using At = Layout<kDim, kRowTiles>;
   const HeadParams& p = b.params;
-  load_tile<kDim, kCols>(b.q, s.q_begin, i0, s.q_len, head, p.dim, At::other(0, buffer));
-  load_tile<kDim, kCols>(b.dy, s.q_begin, i0, s.q_len, head, p.dim, At::other(1, buffer));
+  load_tile<kDim, kCols>(b.q, s.q_begin, i0, s.q_len, head, At::other(0, buffer));
+  load_tile<kDim, kCols>(b.dy, s.q_begin, i0, s.q_len, head, At::other(1, buffer));
   if (threadIdx.x < kCols) {
     const int i = i0 + static_cast<int>(threadIdx.x);
     const bool there = i >= 0 && i < s.q_len;
@@ -103,7 +103,7 @@ __device__ __forceinline__ void finish_scores_of_keys(const HeadParams& p, const
                                                       const float* biases, float (&scores)[kRowTiles][kCols / 8][4]) {
   if (p.bias) {
     const int shift = first_row_of_warp<kRowTiles>() + kCols - 1;
-    for_each_score<kRowTiles, kCols>([&](int m, int n, int i, int row, int column) {
+    for_each_sum<kRowTiles, kCols>([&](int m, int n, int i, int row, int column) {
       scores[m][n][i] = fmaf(p.scale, scores[m][n][i], biases[shift + row - column]);
     });
   }
@@ -185,7 +185,7 @@ __device__ __forceinline__ void add_queries(const MmaBackward& b, const Segment&
   const float *lse = At::column_numbers(0, buffer), *delta = At::column_numbers(1, buffer);
   uint32_t kept[kRowTiles][2] = {};
   if (p.dropout.active) draw_for_keys<kRowTiles>(p.dropout, s.example, head, s.q_offset + i0, first, kept);
-  for_each_score<kRowTiles, kCols>([&](int m, int n, int i, int, int column) {
+  for_each_sum<kRowTiles, kCols>([&](int m, int n, int i, int, int column) {
     const float prob = power_of_two(fmaf(scores[m][n][i], factor, -lse[column]));
     const bool keep = !p.dropout.active || (kept[m][i / 2] >> column & 1);
     gradients[m][n][i] = prob * ((keep ? p.dropout.keep * gradients[m][n][i] : 0.0f) - delta[column]);
@@ -211,8 +211,8 @@ __global__ void __launch_bounds__(kMmaThreads) attention_mma_backward_keys_kerne
     load_queries<kDim, kRowTiles>(b, s, tile, kv_head * p.group + n / walk.of_head, walk.query(n), buffer);
   };
   if (walk.count > 0) {
-    load_tile<kDim, At::kRows>(b.k, s.k_begin, tile.first, s.k_len, kv_head, p.dim, At::own(0));
-    load_tile<kDim, At::kRows>(b.v, s.k_begin, tile.first, s.k_len, kv_head, p.dim, At::own(1));
+    load_tile<kDim, At::kRows>(b.k, s.k_begin, tile.first, s.k_len, kv_head, At::own(0));
+    load_tile<kDim, At::kRows>(b.v, s.k_begin, tile.first, s.k_len, kv_head, At::own(1));
     load(0, 0);
   }
   const int own_first_query = first < s.k_len ? first_query_of(s, p.causal, first) : s.q_len;
@@ -288,7 +288,7 @@ __device__ __forceinline__ void add_keys(const MmaBackward& b, const Segment& s,
   if (p.dropout.active)
     drop_of_queries<kRowTiles, kCols>(p.dropout, s.example, head, s.q_offset + first, k0, gradients);
   const float factor = base_two_factor(p);
-  for_each_score<kRowTiles, kCols>([&](int m, int n, int i, int row, int column) {
+  for_each_sum<kRowTiles, kCols>([&](int m, int n, int i, int row, int column) {
     const RowNumbers& of_row = rows[m][i / 2];
     const float prob = power_of_two(fmaf(scores[m][n][i], factor, -of_row.lse));
     gradients[m][n][i] = prob * fmaf(p.dropout.keep, gradients[m][n][i], -of_row.delta);
@@ -311,13 +311,13 @@ __global__ void __launch_bounds__(kMmaThreads) attention_mma_backward_queries_ke
   const int own_most = b.dbias_parts ? most : most_visible(s, p.causal, first, kRowTile * kRowTiles);
   const int64_t base = -int64_t{s.q_offset} - tile.first;  // the distance from the first query to the first key
   const auto load = [&](int k0, int buffer) {
-    load_tile<kDim, kCols>(b.k, s.k_begin, k0, s.k_len, kv_head, p.dim, At::other(0, buffer));
-    load_tile<kDim, kCols>(b.v, s.k_begin, k0, s.k_len, kv_head, p.dim, At::other(1, buffer));
+    load_tile<kDim, kCols>(b.k, s.k_begin, k0, s.k_len, kv_head, At::other(0, buffer));
+    load_tile<kDim, kCols>(b.v, s.k_begin, k0, s.k_len, kv_head, At::other(1, buffer));
     if (p.bias) load_biases<At::kBiases>(p, head, base + k0 - (At::kRows - 1), At::biases(buffer));
   };
   if (most > 0) {
-    load_tile<kDim, At::kRows>(b.q, s.q_begin, tile.first, s.q_len, head, p.dim, At::own(0));
-    load_tile<kDim, At::kRows>(b.dy, s.q_begin, tile.first, s.q_len, head, p.dim, At::own(1));
+    load_tile<kDim, At::kRows>(b.q, s.q_begin, tile.first, s.q_len, head, At::own(0));
+    load_tile<kDim, At::kRows>(b.dy, s.q_begin, tile.first, s.q_len, head, At::own(1));
     load(0, 0);
   }
   RowNumbers rows[kRowTiles][2];
@@ -380,10 +380,9 @@ BackwardTiles backward_tiles_on_tensor_cores(std::span<const Segment> segments, 
 
 void attention_backward_on_tensor_cores(CudaBackend& backend, const BackwardCall& call, const BackwardTiles& tiles) {
   const HeadParams& p = call.params;
-  const bool before = loads_often(call.segments_of_host);
   const int kv_heads = p.heads / p.group;
-  const HeadOperand q(backend, call.q, p.heads, p.dim, before), k(backend, call.k, kv_heads, p.dim, before),
-      v(backend, call.v, kv_heads, p.dim, before), dy(backend, call.dy, p.heads, p.dim, before);
+  const HeadOperand q(backend, call.q, p.heads, p.dim), k(backend, call.k, kv_heads, p.dim),
+      v(backend, call.v, kv_heads, p.dim), dy(backend, call.dy, p.heads, p.dim);
   const bool pairs = takes_pairs(call.dq, p.dim) && takes_pairs(call.dk, p.dim) && takes_pairs(call.dv, p.dim);
   MmaBackward b{q.rows(),
                 k.rows(),
@@ -396,9 +395,9 @@ void attention_backward_on_tensor_cores(CudaBackend& backend, const BackwardCall
                 p,
                 call.accumulate,
                 pairs,
-                rows_of<float>(call.dq),
-                rows_of<float>(call.dk),
-                rows_of<float>(call.dv),
+                rows_of<Bf16>(call.dq),
+                rows_of<Bf16>(call.dk),
+                rows_of<Bf16>(call.dv),
                 call.dbias_parts};
   const int64_t key_blocks = call.key_tile_count * kv_heads;
   const bool whole = !call.dbias_parts && fit_in_tiles(call.segments_of_host, tiles.keys);

@@ -47,6 +47,7 @@ class CudaBackend final : public Backend {
   void packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) override;
 
   std::string_view bf16_instructions() const override;
+  DType activation_dtype(DType product) const override;
   std::shared_ptr<const PackedMatrix> pack_factor(const TensorView& b, bool transpose, DType dtype,
                                                   int64_t rows) override;
   void gemm_factor(const TensorView& a, bool transpose_a, const PackedMatrix& b, bool accumulate,
@@ -70,6 +71,7 @@ class CudaBackend final : public Backend {
   void column_sum(const TensorView& x, bool accumulate, const TensorView& y) override;
   double sum(const TensorView& x) override;
   double sum_of_squares(const TensorView& x) override;
+  void divide_by_length(const TensorView& x, double least) override;
 
   void add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind, float epsilon,
                 const TensorView& gamma, const TensorView& beta, const TensorView& sum, const TensorView& y,
@@ -100,8 +102,7 @@ class CudaBackend final : public Backend {
                           const TensorView& lse, const TensorView& dy, std::span<const Segment> segments,
                           const AttentionParams& params, bool accumulate, const TensorView& dq, const TensorView& dk,
                           const TensorView& dv, const TensorView& dbias) override;
-  void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values,
-                        std::span<const int32_t> table, int64_t table_stride, std::span<const int32_t> lengths,
+  void attention_cached(const TensorView& q, const TensorView& keys, const TensorView& values, const CachedKeys& places,
                         const AttentionParams& params, const TensorView& y) override;
   void attention_probabilities(const TensorView& q, const TensorView& k, const Segment& segment, int head,
                                const AttentionParams& params, const TensorView& probabilities) override;

@@ -1,7 +1,6 @@
 // Rows of a table by id, with scale, positions and dropout, and the gradient of the table.
 #include "heed/cuda/cuda_backend.h"
 #include "heed/cuda/launch.h"
-#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 namespace {
@@ -22,12 +21,13 @@ struct Table {
   }
 };
 
+template <class T>
 struct Embed {
   const int32_t *ids, *places;
   Table table, positions;
   float scale;
   DropoutSpec spec;
-  Rows<float> y;
+  Rows<T> y;
   int64_t cols;
   __device__ void operator()(int64_t r, int64_t unit) const {
     const int64_t id = ids[r], place = places ? places[r] : 0;
@@ -35,18 +35,19 @@ struct Embed {
 #pragma unroll
     for (int j = 0; j < kUnitChannels; ++j) {
       const int64_t c = unit_channel(unit, j);
-      if (c < cols) y[r][c] = (scale * table.at(id, c) + (places ? positions.at(place, c) : 0.0f)) * factors[j];
+      if (c < cols) y[r][c] = T((scale * table.at(id, c) + (places ? positions.at(place, c) : 0.0f)) * factors[j]);
     }
   }
 };
 
+template <class T, class Sum>
 struct EmbedBackward {
   const int32_t* ids;
-  Rows<const float> dy;
+  Rows<const T> dy;
   float scale;
   DropoutSpec spec;
   int32_t skip;
-  Rows<float> dtable;
+  Rows<Sum> dtable;
   int64_t rows, cols;
 };
 
@@ -84,37 +85,32 @@ __device__ int find_matches(const int32_t* ids, int32_t id, int64_t begin, int64
   return total;
 }
 
-// A block has the id of its row if no row before has it, and adds all rows with that id in order.
-__global__ void __launch_bounds__(kThreads) embed_backward_kernel(EmbedBackward f) {
+// A block has the id of its row if no row before has it, and adds all rows with that id in order. A thread keeps the
+// sums of its unit till they are complete.
+template <class T, class Sum>
+__global__ void __launch_bounds__(kThreads) embed_backward_kernel(EmbedBackward<T, Sum> f) {
   __shared__ int32_t matches[kThreads];
   const int32_t id = f.ids[blockIdx.x];
   if (id == f.skip || stands_before(f.ids, id, blockIdx.x)) return;
-  float* to = f.dtable[id];
-  for (int64_t begin = blockIdx.x; begin < f.rows; begin += kThreads) {
-    const int count = find_matches(f.ids, id, begin, f.rows, matches);
-    if (count == 0) continue;
-    for (int64_t unit = threadIdx.x; unit < units_of(f.cols); unit += kThreads) {
-      float sums[kUnitChannels];
+  Sum* to = f.dtable[id];
+  for (int64_t first = 0; first < units_of(f.cols); first += kThreads) {
+    const int64_t unit = first + threadIdx.x;
+    float sums[kUnitChannels] = {};
+    const auto for_own_channels = [&](const auto& each) {
 #pragma unroll
-      for (int j = 0; j < kUnitChannels; ++j) {
-        const int64_t c = unit_channel(unit, j);
-        sums[j] = c < f.cols ? to[c] : 0.0f;
-      }
+      for (int j = 0; j < kUnitChannels; ++j)
+        if (const int64_t c = unit_channel(unit, j); c < f.cols) each(c, j);
+    };
+    for_own_channels([&](int64_t c, int j) { sums[j] = float(to[c]); });
+    for (int64_t begin = blockIdx.x; begin < f.rows; begin += kThreads) {
+      const int count = find_matches(f.ids, id, begin, f.rows, matches);
       for (int i = 0; i < count; ++i) {
         const int64_t r = begin + matches[i];
         const DropoutFactors factors = f.spec.active ? f.spec.unit(r, unit) : DropoutFactors{{}, 0, 1.0f};
-#pragma unroll
-        for (int j = 0; j < kUnitChannels; ++j) {
-          const int64_t c = unit_channel(unit, j);
-          if (c < f.cols) sums[j] += f.scale * f.dy[r][c] * factors[j];
-        }
-      }
-#pragma unroll
-      for (int j = 0; j < kUnitChannels; ++j) {
-        const int64_t c = unit_channel(unit, j);
-        if (c < f.cols) to[c] = sums[j];
+        for_own_channels([&](int64_t c, int j) { sums[j] += f.scale * float(f.dy[r][c]) * factors[j]; });
       }
     }
+    for_own_channels([&](int64_t c, int j) { to[c] = Sum(sums[j]); });
   }
 }
 
@@ -122,16 +118,25 @@ __global__ void __launch_bounds__(kThreads) embed_backward_kernel(EmbedBackward 
 
 void CudaBackend::embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
                             const TensorView& positions, const Dropout& dropout, const TensorView& y) {
-  for_each_unit(stream(), y.rows(), y.cols(),
-                Embed{ids.as<int32_t>(), positions ? position_ids.as<int32_t>() : nullptr, Table(table),
-                      Table(positions), scale, DropoutSpec(dropout), rows_of<float>(y), y.cols()});
+  with_element(y, [&](auto element) {
+    using T = decltype(element);
+    for_each_unit(stream(), y.rows(), y.cols(),
+                  Embed<T>{ids.as<int32_t>(), positions ? position_ids.as<int32_t>() : nullptr, Table(table),
+                           Table(positions), scale, DropoutSpec(dropout), rows_of<T>(y), y.cols()});
+  });
 }
 
 void CudaBackend::embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
                                      int32_t skip, const TensorView& dtable) {
-  launch(stream(), {dy.rows(), kThreads}, &embed_backward_kernel,
-         EmbedBackward{ids.as<int32_t>(), rows_of<const float>(dy), scale, DropoutSpec(dropout), skip,
-                       rows_of<float>(dtable), dy.rows(), dy.cols()});
+  with_element(dy, [&](auto gradient) {
+    with_element(dtable, [&](auto sum) {
+      using T = decltype(gradient);
+      using Sum = decltype(sum);
+      launch(stream(), {dy.rows(), kThreads}, &embed_backward_kernel<T, Sum>,
+             EmbedBackward<T, Sum>{ids.as<int32_t>(), rows_of<const T>(dy), scale, DropoutSpec(dropout), skip,
+                                   rows_of<Sum>(dtable), dy.rows(), dy.cols()});
+    });
+  });
 }
 
 }  // namespace heed::cuda

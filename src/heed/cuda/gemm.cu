@@ -4,7 +4,6 @@
 #include <bit>
 
 #include "heed/cuda/launch.h"
-#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 namespace {
@@ -25,13 +24,15 @@ uint32_t alignment_of(const void* data) {
 // A matrix of one row may have any stride, which cuBLASLt refuses below the row's length.
 int64_t stride_of(const TensorView& x) { return std::max(x.row_stride, x.cols()); }
 
+cudaDataType_t type_of(const TensorView& x) { return x.dtype == DType::kBF16 ? CUDA_R_16BF : CUDA_R_32F; }
+
 // What a matrix that lies row by row is to cuBLASLt: its transpose, column by column.
 class Layout {
  public:
   explicit Layout(const TensorView& x) {
     const int64_t rows = x.rows(), cols = x.cols();
-    check_cublas(cublasLtMatrixLayoutCreate(&layout_, x.dtype == DType::kBF16 ? CUDA_R_16BF : CUDA_R_32F,
-                                            static_cast<uint64_t>(cols), static_cast<uint64_t>(rows), stride_of(x)),
+    check_cublas(cublasLtMatrixLayoutCreate(&layout_, type_of(x), static_cast<uint64_t>(cols),
+                                            static_cast<uint64_t>(rows), stride_of(x)),
                  "a layout");
   }
   Layout(const Layout&) = delete;
@@ -80,27 +81,19 @@ cublasLtEpilogue_t epilogue_of(const Product& p) {
   return p.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-// y = x rounded to bf16
-struct Round {
-  Rows<const float> x;
-  Rows<uint16_t> y;
-  __device__ void operator()(int64_t r, int64_t c) const { y[r][c] = bf16_bits(x[r][c]); }
-};
+constexpr size_t kReadAtOnce = 16;  // bytes
 
 }  // namespace
 
-// A copy's rows are padded to a multiple of eight elements, so that each begins at a multiple of the 16 bytes that are
-// read at once.
+// Rows of bf16 must begin at multiples of what is read at once.
 Operand::Operand(CudaBackend& backend, const TensorView& x, DType dtype) : view_(x) {
   check<DTypeError>(dtype == DType::kF32 || dtype == DType::kBF16, "products in {} are not known on a GPU",
                     name_of(dtype));
-  if (dtype == DType::kF32 && x.dtype == DType::kF32) return;
+  if (!x || (x.dtype == dtype && (dtype == DType::kF32 || rows_aligned(x, kReadAtOnce)))) return;
   const int64_t rows = x.rows(), cols = x.cols(), stride = (cols + 7) / 8 * 8;
   memory_.emplace(backend, static_cast<size_t>(rows * stride) * size_of(dtype));
   view_ = {memory_->as<void>(), dtype, {rows, cols}, stride};
-  if (x.dtype == DType::kF32)
-    for_each_element(backend.stream(), rows, cols, Round{rows_of<const float>(x), {memory_->as<uint16_t>(), stride}});
-  else backend.copy(x, view_);
+  backend.copy(x, view_);
 }
 
 // c^T [n, m] = op(b)^T op(a)^T: cuBLASLt's first factor is our second.
@@ -113,8 +106,8 @@ struct Products::Description {
     operation.set(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     operation.set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p));
     if (!p.bias) return;
-    operation.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias.as<float>()));
-    operation.set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_32F);
+    operation.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias.data));
+    operation.set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(p.bias));
   }
 };
 
@@ -129,6 +122,7 @@ Products::~Products() {
 
 Products::Key Products::key_of(const Product& p) {
   return {p.a.dtype,
+          p.c.dtype,
           p.c.rows(),
           p.c.cols(),
           p.depth(),
@@ -167,18 +161,20 @@ cublasLtMatmulAlgo_t Products::algorithm(const Key& key, const Description& d) {
 }
 
 void Products::run(const Product& p) {
+  check<DTypeError>(p.a.dtype == DType::kBF16 || p.c.dtype == DType::kF32, "a product of {} factors into {}",
+                    name_of(p.a.dtype), name_of(p.c.dtype));
   if (p.c.rows() == 0 || p.c.cols() == 0) return;
   const cudaStream_t stream = backend_.stream();
   if (p.depth() == 0) {  // nothing is summed
     if (!p.accumulate) backend_.fill(p.c, 0);
-    return bias_activation(stream, p.c, p.bias, p.relu ? Activation::kRelu : Activation::kNone, {});
+    const Operand bias(backend_, p.bias, DType::kF32);
+    return bias_activation(stream, p.c, bias.view(), p.relu ? Activation::kRelu : Activation::kNone, {});
   }
   const Description d(p);
   const cublasLtMatmulAlgo_t chosen = algorithm(key_of(p), d);
   const float beta = p.accumulate ? 1.0f : 0.0f;
-  auto* c = p.c.as<float>();
-  check_cublas(cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta, c,
-                              d.c.get(), c, d.c.get(), &chosen, workspace_, kWorkspace, stream),
+  check_cublas(cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta,
+                              p.c.data, d.c.get(), p.c.data, d.c.get(), &chosen, workspace_, kWorkspace, stream),
                "a product");
 }
 

@@ -1,8 +1,9 @@
 // Matrix products by cuBLASLt, and what stands around them.
 //
 // cuBLASLt counts columns first, so c = a b is computed as c^T = b^T a^T on the same memory. f32 factors are multiplied
-// as they are (tf32, which would round them to 10 bits, stays off), bf16 factors by tensor cores; sums and results are
-// f32. Which of cuBLASLt's algorithms runs is asked once per shape and kept, so the same product gives the same bits.
+// as they are (tf32, which would round them to 10 bits, stays off), bf16 factors by tensor cores; sums are f32, results
+// f32 or, of bf16 factors, bf16. Which of cuBLASLt's algorithms runs is asked once per shape and kept, so the same
+// product gives the same bits.
 #pragma once
 
 #include <cublasLt.h>
@@ -16,7 +17,8 @@
 
 namespace heed::cuda {
 
-// A matrix in the element type that its product wants, f32 or bf16: as it lies, or a copy.
+// A matrix in the element type that its product wants, f32 or bf16: as it lies, or a copy, that of an empty one being
+// empty.
 class Operand {
  public:
   // What is not copied must stay as it is.
@@ -29,7 +31,7 @@ class Operand {
 };
 
 // c = alpha op(a) op(b) + (accumulate ? c : 0), then + bias of each column, then max(0, ·) if `relu`. a and b have one
-// element type, f32 or bf16; c and bias are f32.
+// element type, f32 or bf16; c and bias have one, too.
 struct Product {
   TensorView a{};
   bool transpose_a = false;
@@ -56,7 +58,7 @@ class Products {
  private:
   // All that an algorithm is chosen by. Alignments are in bytes: powers of two up to 256.
   struct Key {
-    DType dtype;
+    DType dtype, c_dtype;
     int64_t m, n, k;
     bool transpose_a, transpose_b;
     int64_t a_stride, b_stride, c_stride;

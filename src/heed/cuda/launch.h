@@ -15,6 +15,7 @@
 
 #include "heed/core/tensor_view.h"
 #include "heed/cuda/dropout-device.h"
+#include "heed/cuda/math-device.h"
 
 namespace heed::cuda {
 
@@ -27,6 +28,19 @@ void check_cuda(cudaError_t status, const char* what);
 template <class T>
 Rows<T> rows_of(const TensorView& x) {
   return {x ? x.as<std::remove_const_t<T>>() : nullptr, x.row_stride};
+}
+
+// Whether each row begins at a multiple of so many bytes.
+inline bool rows_aligned(const TensorView& x, size_t bytes) {
+  return reinterpret_cast<uintptr_t>(x.data) % bytes == 0 &&
+         (x.rows() <= 1 || static_cast<size_t>(x.row_stride) * size_of(x.dtype) % bytes == 0);
+}
+
+// Calls f with a number of the type that activations like `x` are kept in: float or Bf16.
+template <class F>
+void with_element(const TensorView& x, const F& f) {
+  if (x.dtype == DType::kBF16) f(Bf16());
+  else f(float());
 }
 
 // --- launches ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // The linear map of training and its backward.
 //
-// In bf16 the factors are rounded by a kernel that writes a copy, which costs a pass over each: a weight's copy lives
-// as long as its factor, those of inputs and gradients as long as the call.
+// Factors that are not in the product's element type are rounded by a kernel that writes a copy: a weight's copy lives
+// as long as its factor, those of inputs and gradients, which in bf16 mostly lie as they are wanted, as long as the
+// call.
 #include "heed/cuda/gemm.h"
 
 namespace heed::cuda {
@@ -26,6 +27,8 @@ class SecondFactor final : public PackedMatrix {
 
 std::string_view CudaBackend::bf16_instructions() const { return "tensor cores"; }
 
+DType CudaBackend::activation_dtype(DType product) const { return product; }
+
 std::shared_ptr<const PackedMatrix> CudaBackend::pack_factor(const TensorView& b, bool transpose, DType dtype,
                                                              int64_t) {
   return std::make_shared<SecondFactor>(*this, b, transpose, dtype);
@@ -46,12 +49,12 @@ void CudaBackend::gemm_factor(const TensorView& a, bool transpose_a, const Packe
 void CudaBackend::linear(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
                          const Dropout& dropout, const TensorView& z, const TensorView& y) {
   const auto& factor = static_cast<const SecondFactor&>(w);
-  const Operand input(*this, x, factor.view().dtype);
+  const Operand input(*this, x, factor.view().dtype), addend(*this, bias, y.dtype);
   const bool relu = kind == Activation::kRelu;
   products_->run({.a = input.view(),
                   .b = factor.view(),
                   .transpose_b = factor.transpose(),
-                  .bias = bias,
+                  .bias = addend.view(),
                   .relu = relu,
                   .c = z ? z : y});
   if (z) activation(z, kind, y);

@@ -1,10 +1,11 @@
-// y = act(x w^T + bias) of inference, with a weight kept as f32 [in][out], whatever it was.
+// y = act(x w^T + bias) of inference, with a weight kept as f32 [in][out]; one of bf16 goes to tensor cores
+// (linear_narrow.cu).
 //
 // Each element is one chain of fused multiply-adds over `in` in order, as on the CPU: a row's result does not depend on
 // the rows beside it, which cuBLASLt, whose algorithm follows the number of rows, does not promise.
 #include "heed/cuda/gemm.h"
 #include "heed/cuda/launch.h"
-#include "heed/cuda/math-device.h"
+#include "heed/cuda/linear_narrow.h"
 
 namespace heed::cuda {
 namespace {
@@ -89,12 +90,13 @@ __global__ void __launch_bounds__(kThreads) packed_product_kernel(PackedProduct 
 }
 
 // y[r] = row ids[r] of the weight.
+template <class T>
 struct PackedRow {
   const int32_t* ids;
-  const float* w;  // [in][out]
-  int64_t out;
+  const T* w;
+  int64_t out_stride, in_stride;
   Rows<float> y;
-  __device__ void operator()(int64_t r, int64_t k) const { y[r][k] = w[k * out + ids[r]]; }
+  __device__ void operator()(int64_t r, int64_t k) const { y[r][k] = float(w[ids[r] * out_stride + k * in_stride]); }
 };
 
 template <int kRows>
@@ -106,11 +108,14 @@ void run_tiles(cudaStream_t stream, const PackedProduct& p) {
 }  // namespace
 
 std::shared_ptr<const PackedMatrix> CudaBackend::pack(const TensorView& w, bool transposed) {
+  if (w.dtype == DType::kBF16) return std::make_shared<NarrowWeight>(*this, w, transposed);
   return std::make_shared<PackedWeight>(*this, w, transposed);
 }
 
 void CudaBackend::linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation kind,
                                 const TensorView& y) {
+  if (const auto* narrow = dynamic_cast<const NarrowWeight*>(&w))
+    return multiply_narrow(stream(), x, *narrow, bias, kind, y);
   const auto& packed = static_cast<const PackedWeight&>(w);
   const int64_t out = packed.out_features();
   const PackedProduct p{rows_of<const float>(x),
@@ -127,9 +132,14 @@ void CudaBackend::linear_packed(const TensorView& x, const PackedMatrix& w, cons
 }
 
 void CudaBackend::packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) {
+  if (const auto* narrow = dynamic_cast<const NarrowWeight*>(&w)) {
+    const TensorView rows = narrow->view();
+    return for_each_element(stream(), y.rows(), y.cols(),
+                            PackedRow<Bf16>{ids.as<int32_t>(), rows.as<Bf16>(), rows.row_stride, 1, rows_of<float>(y)});
+  }
   const auto& packed = static_cast<const PackedWeight&>(w);
   for_each_element(stream(), y.rows(), y.cols(),
-                   PackedRow{ids.as<int32_t>(), packed.data(), packed.out_features(), rows_of<float>(y)});
+                   PackedRow<float>{ids.as<int32_t>(), packed.data(), 1, packed.out_features(), rows_of<float>(y)});
 }
 
 }  // namespace heed::cuda

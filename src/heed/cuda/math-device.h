@@ -65,11 +65,31 @@ HEED_DEVICE uint32_t bits_of_float(float value) {
 
 // Rounds to nearest even; NaN stays NaN.
 HEED_DEVICE uint16_t bf16_bits(float value) {
+#ifdef __CUDA_ARCH__
+  uint16_t rounded;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded) : "f"(value));
+  return rounded;
+#else
   const uint32_t x = bits_of_float(value);
   if ((x & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<uint16_t>((x >> 16) | 0x40);
   return static_cast<uint16_t>((x + 0x7FFF + (x >> 16 & 1)) >> 16);
+#endif
 }
 HEED_DEVICE float float_of_bf16(uint16_t bits) { return float_of_bits(uint32_t{bits} << 16); }
+
+// An activation that is kept in bf16; all arithmetic is in f32.
+struct Bf16 {
+  uint16_t bits;
+  Bf16() = default;
+  HEED_DEVICE explicit Bf16(float value) : bits(bf16_bits(value)) {}
+  HEED_DEVICE explicit operator float() const { return float_of_bf16(bits); }
+};
+
+// to (+)= value, `to` being f32 or bf16.
+template <class T>
+HEED_DEVICE void put(float value, bool accumulate, T& to) {
+  to = T(accumulate ? float(to) + value : value);
+}
 
 // IEEE 754 half precision: rounds to nearest even, too large ones become infinity.
 HEED_DEVICE uint16_t f16_bits(float value) {
@@ -164,3 +184,8 @@ struct AdamStep {
 };
 
 }  // namespace heed::cuda
+
+namespace heed {
+template <>
+inline constexpr DType kDTypeOf<cuda::Bf16> = DType::kBF16;
+}  // namespace heed

@@ -205,6 +205,8 @@ void CudaBackend::copy(const TensorView& x, const TensorView& y) {
     const size_t bytes = static_cast<size_t>(rows * cols) * size_of(x.dtype);
     return check_cuda(cudaMemcpyAsync(y.data, x.data, bytes, cudaMemcpyDeviceToDevice, stream()), "a copy");
   }
+  const auto is_activation = [](const TensorView& t) { return t.dtype == DType::kF32 || t.dtype == DType::kBF16; };
+  if (is_activation(x) && is_activation(y)) return scale(x, 1, false, y);
   for_each_element(stream(), {x, y}, Convert{x.dtype, y.dtype, x.data, x.row_stride, y.data, y.row_stride});
 }
 

@@ -21,88 +21,99 @@ __device__ void for_own_channels(int64_t row, int64_t cols, const DropoutSpec& s
   }
 }
 
+template <class T>
 struct AddNorm {
-  Rows<const float> x, f;
+  Rows<const T> x, f;
   DropoutSpec dropout;
   NormKind kind;
   float epsilon;
   const float *gamma, *beta;
-  Rows<float> sum, y, statistics;
+  Rows<T> sum, y;
+  Rows<float> statistics;
   int64_t cols;
 };
 
-__global__ void add_norm_kernel(AddNorm a) {
+// What is normalised is the sum as it is kept, which the backward reads.
+template <class T>
+__global__ void add_norm_kernel(AddNorm<T> a) {
   const int64_t r = blockIdx.x;
-  const float* x = a.x[r];
-  const float* f = a.f ? a.f[r] : nullptr;
-  float* y = a.y[r];
-  float* s = a.sum ? a.sum[r] : y;
+  const T* x = a.x[r];
+  const T* f = a.f ? a.f[r] : nullptr;
+  T* y = a.y[r];
+  T* s = a.sum ? a.sum[r] : y;
   float total = 0;
   for_own_channels(r, a.cols, a.dropout, [&](int64_t c, float factor) {
-    const float value = f ? x[c] + f[c] * factor : x[c];
-    s[c] = value;
-    total += value;
+    s[c] = f ? T(float(x[c]) + float(f[c]) * factor) : x[c];
+    total += float(s[c]);
   });
   const DropoutSpec none;
   const float n = static_cast<float>(a.cols);
   const float mean = a.kind == NormKind::kLayer ? reduce_block<Add>(total) / n : 0.0f;
   float squares = 0;
-  for_own_channels(r, a.cols, none, [&](int64_t c, float) { squares = fmaf(s[c] - mean, s[c] - mean, squares); });
+  for_own_channels(r, a.cols, none, [&](int64_t c, float) {
+    const float deviation = float(s[c]) - mean;
+    squares = fmaf(deviation, deviation, squares);
+  });
   const float rstd = 1.0f / sqrtf(reduce_block<Add>(squares) / n + a.epsilon);
   if (a.statistics && threadIdx.x == 0) {
     a.statistics[r][0] = mean;
     a.statistics[r][1] = rstd;
   }
   for_own_channels(r, a.cols, none, [&](int64_t c, float) {
-    const float value = (s[c] - mean) * rstd * a.gamma[c];
-    y[c] = a.beta ? value + a.beta[c] : value;
+    const float value = (float(s[c]) - mean) * rstd * a.gamma[c];
+    y[c] = T(a.beta ? value + a.beta[c] : value);
   });
 }
 
+template <class T>
 struct NormBackward {
-  Rows<const float> sum, statistics;
+  Rows<const T> sum;
+  Rows<const float> statistics;
   NormKind kind;
   const float* gamma;
-  Rows<const float> dy, dsum;
+  Rows<const T> dy, dsum;
   DropoutSpec dropout;
   bool accumulate_dx, accumulate_df;
-  Rows<float> dx, df;
+  Rows<T> dx, df;
   int64_t cols;
 };
 
 // Per row, with n = (sum - mean) rstd and gg = dy gamma:
 //   g = rstd (gg - mean(gg) - n mean(gg n)) + dsum; for kRms without mean(gg). dx = g, df = dropout(g).
-__global__ void norm_backward_kernel(NormBackward b) {
+template <class T>
+__global__ void norm_backward_kernel(NormBackward<T> b) {
   const int64_t r = blockIdx.x;
-  const float *s = b.sum[r], *dy = b.dy[r];
+  const T *s = b.sum[r], *dy = b.dy[r];
   const float mean = b.statistics[r][0], rstd = b.statistics[r][1], n = static_cast<float>(b.cols);
   const DropoutSpec none;
   float sum_g = 0, sum_gn = 0;
   for_own_channels(r, b.cols, none, [&](int64_t c, float) {
-    const float gg = dy[c] * b.gamma[c];
+    const float gg = float(dy[c]) * b.gamma[c];
     sum_g += gg;
-    sum_gn = fmaf(gg, (s[c] - mean) * rstd, sum_gn);
+    sum_gn = fmaf(gg, (float(s[c]) - mean) * rstd, sum_gn);
   });
   const float total_g = reduce_block<Add>(sum_g), mean_gn = reduce_block<Add>(sum_gn) / n;
   const float mean_g = b.kind == NormKind::kLayer ? total_g / n : 0.0f;
-  const float* dsum = b.dsum ? b.dsum[r] : nullptr;
-  float* dx = b.dx ? b.dx[r] : nullptr;
-  float* df = b.df ? b.df[r] : nullptr;
+  const T* dsum = b.dsum ? b.dsum[r] : nullptr;
+  T* dx = b.dx ? b.dx[r] : nullptr;
+  T* df = b.df ? b.df[r] : nullptr;
   for_own_channels(r, b.cols, df ? b.dropout : none, [&](int64_t c, float factor) {
-    const float norm = (s[c] - mean) * rstd;
-    float value = rstd * fmaf(-norm, mean_gn, dy[c] * b.gamma[c] - mean_g);
-    if (dsum) value += dsum[c];
-    if (dx) dx[c] = b.accumulate_dx ? dx[c] + value : value;
-    if (df) df[c] = b.accumulate_df ? df[c] + value * factor : value * factor;
+    const float norm = (float(s[c]) - mean) * rstd;
+    float value = rstd * fmaf(-norm, mean_gn, float(dy[c]) * b.gamma[c] - mean_g);
+    if (dsum) value += float(dsum[c]);
+    if (dx) put(value, b.accumulate_dx, dx[c]);
+    if (df) put(value * factor, b.accumulate_df, df[c]);
   });
 }
 
 // What a row adds to dgamma and dbeta: dy n, dy.
+template <class T>
 struct ParameterGradients {
-  Rows<const float> sum, statistics, dy;
+  Rows<const T> sum, dy;
+  Rows<const float> statistics;
   __device__ void operator()(int64_t r, int64_t c, float (&values)[2]) const {
-    const float gradient = dy[r][c];
-    values[0] = gradient * ((sum[r][c] - statistics[r][0]) * statistics[r][1]);
+    const auto gradient = float(dy[r][c]);
+    values[0] = gradient * ((float(sum[r][c]) - statistics[r][0]) * statistics[r][1]);
     values[1] = gradient;
   }
 };
@@ -112,10 +123,13 @@ struct ParameterGradients {
 void CudaBackend::add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind,
                            float epsilon, const TensorView& gamma, const TensorView& beta, const TensorView& sum,
                            const TensorView& y, const TensorView& statistics) {
-  launch(stream(), {y.rows(), threads_for(units_of(y.cols()))}, &add_norm_kernel,
-         AddNorm{rows_of<const float>(x), rows_of<const float>(f), DropoutSpec(dropout), kind, epsilon,
-                 gamma.as<float>(), beta ? beta.as<float>() : nullptr, rows_of<float>(sum), rows_of<float>(y),
-                 rows_of<float>(statistics), y.cols()});
+  with_element(y, [&](auto element) {
+    using T = decltype(element);
+    launch(stream(), {y.rows(), threads_for(units_of(y.cols()))}, &add_norm_kernel<T>,
+           AddNorm<T>{rows_of<const T>(x), rows_of<const T>(f), DropoutSpec(dropout), kind, epsilon, gamma.as<float>(),
+                      beta ? beta.as<float>() : nullptr, rows_of<T>(sum), rows_of<T>(y), rows_of<float>(statistics),
+                      y.cols()});
+  });
 }
 
 void CudaBackend::norm_backward(const TensorView& sum, const TensorView& statistics, NormKind kind,
@@ -124,20 +138,23 @@ void CudaBackend::norm_backward(const TensorView& sum, const TensorView& statist
                                 const TensorView& df, bool accumulate_parameters, const TensorView& dgamma,
                                 const TensorView& dbeta) {
   const int64_t rows = dy.rows(), cols = dy.cols();
-  // First, for dx may lie where dy does.
-  if (dgamma || dbeta) {
-    const ColumnPlan plan(rows);
-    const Scratch partial(*this, plan.bytes(cols, 2));
-    sum_columns<2>(
-        stream(), rows, cols, plan, partial.as<float>(), accumulate_parameters,
-        {{dgamma ? dgamma.as<float>() : nullptr, dbeta ? dbeta.as<float>() : nullptr}},
-        ParameterGradients{rows_of<const float>(sum), rows_of<const float>(statistics), rows_of<const float>(dy)});
-  }
-  if (!dx && !df) return;
-  launch(stream(), {rows, threads_for(units_of(cols))}, &norm_backward_kernel,
-         NormBackward{rows_of<const float>(sum), rows_of<const float>(statistics), kind, gamma.as<float>(),
-                      rows_of<const float>(dy), rows_of<const float>(dsum), DropoutSpec(dropout), accumulate_dx,
-                      accumulate_df, rows_of<float>(dx), rows_of<float>(df), cols});
+  const auto numbers = rows_of<const float>(statistics);
+  with_element(dy, [&](auto element) {
+    using T = decltype(element);
+    // First, for dx may lie where dy does.
+    if (dgamma || dbeta) {
+      const ColumnPlan plan(rows);
+      const Scratch partial(*this, plan.bytes(cols, 2));
+      sum_columns<2>(stream(), rows, cols, plan, partial.as<float>(), accumulate_parameters,
+                     {{dgamma ? dgamma.as<float>() : nullptr, dbeta ? dbeta.as<float>() : nullptr}},
+                     ParameterGradients<T>{rows_of<const T>(sum), rows_of<const T>(dy), numbers});
+    }
+    if (!dx && !df) return;
+    launch(stream(), {rows, threads_for(units_of(cols))}, &norm_backward_kernel<T>,
+           NormBackward<T>{rows_of<const T>(sum), numbers, kind, gamma.as<float>(), rows_of<const T>(dy),
+                           rows_of<const T>(dsum), DropoutSpec(dropout), accumulate_dx, accumulate_df, rows_of<T>(dx),
+                           rows_of<T>(df), cols});
+  });
 }
 
 }  // namespace heed::cuda

@@ -8,9 +8,10 @@
 namespace heed::cuda {
 namespace {
 
+template <class T>
 struct Element {
-  Rows<const float> x;
-  __device__ void operator()(int64_t r, int64_t c, float (&values)[1]) const { values[0] = x[r][c]; }
+  Rows<const T> x;
+  __device__ void operator()(int64_t r, int64_t c, float (&values)[1]) const { values[0] = float(x[r][c]); }
 };
 
 constexpr int kMostBlocks = 1024;
@@ -47,33 +48,64 @@ __global__ void total_of_partials_kernel(const double* partial, int count, doubl
   if (threadIdx.x == 0) *result = sum;
 }
 
+// The sum of all elements or of their squares, on the device.
+template <bool kSquare>
+class Total {
+ public:
+  Total(CudaBackend& backend, const TensorView& x)
+      : total_(x.rows() * x.cols()),
+        stretch_(std::max<int64_t>((total_ + kMostBlocks - 1) / kMostBlocks, 8 * kThreads)),
+        blocks_((total_ + stretch_ - 1) / stretch_),
+        memory_(backend, static_cast<size_t>(blocks_ + 1) * sizeof(double)) {
+    Rows<const float> rows = rows_of<const float>(x);
+    if (x.contiguous()) rows.stride = x.cols();
+    auto* partial = memory_.as<double>(sizeof(double));
+    launch(backend.stream(), {blocks_}, &total_kernel<kSquare>, rows, x.cols(), total_, stretch_, partial);
+    launch(backend.stream(), {1}, &total_of_partials_kernel, partial, static_cast<int>(blocks_), memory_.as<double>());
+  }
+  const double* result() const { return memory_.as<double>(); }
+
+ private:
+  int64_t total_, stretch_, blocks_;
+  Scratch memory_;
+};
+
 template <bool kSquare>
 double total_of(CudaBackend& backend, const TensorView& x) {
-  const int64_t total = x.rows() * x.cols();
-  if (total == 0) return 0;
-  const int64_t stretch = std::max<int64_t>((total + kMostBlocks - 1) / kMostBlocks, 8 * kThreads);
-  const int64_t blocks = (total + stretch - 1) / stretch;
-  const Scratch memory(backend, static_cast<size_t>(blocks + 1) * sizeof(double));
-  auto* partial = memory.as<double>();
-  Rows<const float> rows = rows_of<const float>(x);
-  if (x.contiguous()) rows.stride = x.cols();
-  launch(backend.stream(), {blocks}, &total_kernel<kSquare>, rows, x.cols(), total, stretch, partial + 1);
-  launch(backend.stream(), {1}, &total_of_partials_kernel, partial + 1, static_cast<int>(blocks), partial);
+  const Total<kSquare> total(backend, x);
   double result = 0;
-  backend.to_host(partial, sizeof result, &result);
+  backend.to_host(total.result(), sizeof result, &result);
   return result;
 }
+
+struct DivideByRoot {
+  const double* square;
+  double least;
+  Rows<float> x;
+  __device__ void operator()(int64_t r, int64_t c) const {
+    const double length = sqrt(*square);
+    x[r][c] *= static_cast<float>(1 / (length > least ? length : least));
+  }
+};
 
 }  // namespace
 
 void CudaBackend::column_sum(const TensorView& x, bool accumulate, const TensorView& y) {
   const ColumnPlan plan(x.rows());
   const Scratch partial(*this, plan.bytes(x.cols(), 1));
-  sum_columns<1>(stream(), x.rows(), x.cols(), plan, partial.as<float>(), accumulate, {{y.as<float>()}},
-                 Element{rows_of<const float>(x)});
+  with_element(x, [&](auto element) {
+    using T = decltype(element);
+    sum_columns<1>(stream(), x.rows(), x.cols(), plan, partial.as<float>(), accumulate, {{y.as<float>()}},
+                   Element<T>{rows_of<const T>(x)});
+  });
 }
 
 double CudaBackend::sum(const TensorView& x) { return total_of<false>(*this, x); }
 double CudaBackend::sum_of_squares(const TensorView& x) { return total_of<true>(*this, x); }
+
+void CudaBackend::divide_by_length(const TensorView& x, double least) {
+  const Total<true> squares(*this, x);
+  for_each_element(stream(), {x}, DivideByRoot{squares.result(), least, rows_of<float>(x)});
+}
 
 }  // namespace heed::cuda

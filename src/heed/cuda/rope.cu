@@ -5,9 +5,10 @@
 namespace heed::cuda {
 namespace {
 
+template <class T>
 struct Rotate {
-  Rows<const float> x;
-  Rows<float> y;
+  Rows<const T> x;
+  Rows<T> y;
   Rows<const float> table;
   const int32_t* position;
   int64_t half;
@@ -18,11 +19,11 @@ struct Rotate {
     const int64_t head = pair / half, c = pair - head * half, first = head * 2 * half + c;
     const float* angles = table[position[r]];
     const float cosine = angles[c], sine = sign * angles[half + c];
-    const float x1 = x[r][first], x2 = x[r][first + half];
+    const auto x1 = float(x[r][first]), x2 = float(x[r][first + half]);
     const float y1 = fmaf(-x2, sine, x1 * cosine), y2 = fmaf(x1, sine, x2 * cosine);
-    float* to = y[r] + first;
-    to[0] = accumulate ? to[0] + y1 : y1;
-    to[half] = accumulate ? to[half] + y2 : y2;
+    T* to = y[r] + first;
+    put(y1, accumulate, to[0]);
+    put(y2, accumulate, to[half]);
   }
 };
 
@@ -30,9 +31,12 @@ struct Rotate {
 
 void CudaBackend::rope(const TensorView& x, const TensorView& position_ids, const TensorView& table, bool inverse,
                        bool accumulate, const TensorView& y) {
-  for_each_element(stream(), x.rows(), x.cols() / 2,
-                   Rotate{rows_of<const float>(x), rows_of<float>(y), rows_of<const float>(table),
-                          position_ids.as<int32_t>(), table.cols() / 2, inverse ? -1.0f : 1.0f, accumulate});
+  with_element(x, [&](auto element) {
+    using T = decltype(element);
+    for_each_element(stream(), x.rows(), x.cols() / 2,
+                     Rotate<T>{rows_of<const T>(x), rows_of<T>(y), rows_of<const float>(table),
+                               position_ids.as<int32_t>(), table.cols() / 2, inverse ? -1.0f : 1.0f, accumulate});
+  });
 }
 
 }  // namespace heed::cuda

@@ -54,24 +54,26 @@ __global__ void log_softmax_kernel(Rows<const float> x, Rows<float> y, int64_t c
   for_own_columns(cols, [&](int64_t c) { out[c] = in[c] - log_sum; });
 }
 
+template <class T>
 struct CrossEntropy {
   Rows<const float> logits;
   const int32_t* targets;
   float smoothing, uniform;  // uniform: smoothing / classes
   float *losses, *nll;
-  Rows<float> dlogits;  // may be the logits
+  Rows<T> dlogits;  // may be the logits
   int64_t cols;
 };
 
 // -(1 - s) log p(t) - s / n sum of log p = lse - (1 - s) x_t - s / n sum of x
-__global__ void cross_entropy_kernel(CrossEntropy f) {
+template <class T>
+__global__ void cross_entropy_kernel(CrossEntropy<T> f) {
   const int64_t r = blockIdx.x;
   const float* x = f.logits[r];
-  float* dx = f.dlogits ? f.dlogits[r] : nullptr;
+  T* dx = f.dlogits ? f.dlogits[r] : nullptr;
   const int32_t target = f.targets[r];
   if (target < 0) {
     if (threadIdx.x == 0) f.losses[r] = f.nll[r] = 0;
-    if (dx) for_own_columns(f.cols, [&](int64_t c) { dx[c] = 0; });
+    if (dx) for_own_columns(f.cols, [&](int64_t c) { dx[c] = T(0.0f); });
     return;
   }
   const float chosen = x[target];  // before dx is written over it: the reductions below wait for all threads
@@ -92,7 +94,7 @@ __global__ void cross_entropy_kernel(CrossEntropy f) {
   const float inverse = 1.0f / exponentials;
   for_own_columns(f.cols, [&](int64_t c) {
     const float value = expf(x[c] - max) * inverse - f.uniform;
-    dx[c] = c == target ? value - (1 - f.smoothing) : value;
+    dx[c] = T(c == target ? value - (1 - f.smoothing) : value);
   });
 }
 
@@ -119,10 +121,13 @@ void CudaBackend::log_softmax(const TensorView& x, const TensorView& y) {
 void CudaBackend::cross_entropy(const TensorView& logits, const TensorView& targets, float smoothing,
                                 const TensorView& losses, const TensorView& nll, const TensorView& dlogits) {
   const int64_t cols = logits.cols();
-  launch(
-      stream(), {logits.rows(), threads_for(cols)}, &cross_entropy_kernel,
-      CrossEntropy{rows_of<const float>(logits), targets.as<int32_t>(), smoothing, smoothing / static_cast<float>(cols),
-                   losses.as<float>(), nll.as<float>(), rows_of<float>(dlogits), cols});
+  with_element(dlogits, [&](auto element) {
+    using T = decltype(element);
+    launch(stream(), {logits.rows(), threads_for(cols)}, &cross_entropy_kernel<T>,
+           CrossEntropy<T>{rows_of<const float>(logits), targets.as<int32_t>(), smoothing,
+                           smoothing / static_cast<float>(cols), losses.as<float>(), nll.as<float>(),
+                           rows_of<T>(dlogits), cols});
+  });
 }
 
 }  // namespace heed::cuda

@@ -17,12 +17,6 @@ constexpr int64_t kLogitsPerThread = 1 << 14;
 
 bool is_among(int32_t id, std::span<const int32_t> ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
-// A tensor of `count` elements at least, grown where it is smaller.
-void reserve(Tensor& memory, int64_t count, DType dtype, Device device) {
-  if (!memory.defined() || memory.numel() < count || memory.device() != device)
-    memory = Tensor::empty({count}, dtype, device);
-}
-
 }  // namespace
 
 void HostRows::attach(const Tensor& tensor) {
@@ -41,21 +35,23 @@ void HostRows::attach(const Tensor& tensor) {
 void BackendTopK::run(const Tensor& logits, int k) {
   k_ = k;
   const Device device = logits.device();
-  const int64_t rows = logits.shape().rows(), count = rows * k;
-  reserve(values_memory_, count, DType::kF32, device);
-  reserve(indices_memory_, count, DType::kI32, device);
-  const Tensor values = values_memory_.slice_rows(0, count).reshape({rows, k});
-  const Tensor indices = indices_memory_.slice_rows(0, count).reshape({rows, k});
+  const int64_t rows = logits.shape().rows();
+  const auto count = static_cast<size_t>(rows * k);
+  // Both in one block, so that one transfer brings them.
+  const size_t bytes = count * (sizeof(float) + sizeof(int32_t));
+  if (!memory_ || memory_->bytes() < bytes || memory_->device() != device)
+    memory_ = std::make_shared<Storage>(bytes, device);
+  const Tensor values = Tensor::on_storage(memory_, 0, {rows, k}, DType::kF32);
+  const Tensor indices = Tensor::on_storage(memory_, count * sizeof(float), {rows, k}, DType::kI32);
   backend(device).log_softmax_top_k(logits.view(), k, values.view(), indices.view());
-  if (device.type == DeviceType::kCpu) {
-    log_probs_ = {values.data<float>(), static_cast<size_t>(count)};
-    ids_ = {indices.data<int32_t>(), static_cast<size_t>(count)};
-  } else {
-    host_values_ = values.to_vector<float>();
-    host_indices_ = indices.to_vector<int32_t>();
-    log_probs_ = host_values_;
-    ids_ = host_indices_;
+  std::byte* found = memory_->data();
+  if (!device.is_host()) {
+    host_.resize(bytes / sizeof(float));
+    backend(device).to_host(found, bytes, host_.data());
+    found = reinterpret_cast<std::byte*>(host_.data());
   }
+  log_probs_ = {reinterpret_cast<float*>(found), count};
+  ids_ = {reinterpret_cast<int32_t*>(found + count * sizeof(float)), count};
 }
 
 int top_k(std::span<const float> x, int k, std::vector<std::pair<float, int32_t>>& scratch, std::span<float> values,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -48,9 +49,8 @@ class BackendTopK {
  private:
   size_t begin_of(int row) const { return static_cast<size_t>(row) * static_cast<size_t>(k_); }
 
-  Tensor values_memory_, indices_memory_;  // flat, at least as large as ever needed
-  std::vector<float> host_values_;
-  std::vector<int32_t> host_indices_;
+  std::shared_ptr<Storage> memory_;  // of the last run's values, then their indices; as large as ever needed
+  std::vector<float> host_;          // a copy of it, where it is not the host's
   std::span<float> log_probs_;
   std::span<int32_t> ids_;
   int k_ = 0;

@@ -1,6 +1,5 @@
 #include "heed/models/decoding_state.h"
 
-#include <algorithm>
 #include <numeric>
 
 namespace heed::models {
@@ -11,22 +10,9 @@ Seq2SeqState::Seq2SeqState(const Ragged& sources, std::vector<Tensor> cross, int
       cross_(std::move(cross)),
       caches_(cross_.size()),
       table_(sources.rows()),
-      source_offsets_(sources.offsets) {
+      sources_(nn::KeyTable::with_prompts(sources.offsets)) {
   source_of_.resize(static_cast<size_t>(sources.rows()));
   std::iota(source_of_.begin(), source_of_.end(), 0);
-  rebuild_source_slots();
-}
-
-void Seq2SeqState::rebuild_source_slots() {
-  source_lengths_.clear();
-  for (const int32_t s : source_of_)
-    source_lengths_.push_back(source_offsets_[static_cast<size_t>(s) + 1] - source_offsets_[static_cast<size_t>(s)]);
-  source_stride_ = source_of_.empty() ? 0 : *std::max_element(source_lengths_.begin(), source_lengths_.end());
-  source_slots_.assign(source_of_.size() * static_cast<size_t>(source_stride_), 0);
-  for (size_t r = 0; r < source_of_.size(); ++r) {
-    auto row = source_slots_.begin() + static_cast<int64_t>(r) * source_stride_;
-    std::iota(row, row + source_lengths_[r], source_offsets_[static_cast<size_t>(source_of_[r])]);
-  }
 }
 
 Tensor Seq2SeqState::step(std::span<const int32_t> tokens) {
@@ -47,7 +33,7 @@ Tensor Seq2SeqState::self_attention(const nn::SelfAttention& attention, const Te
 }
 
 Tensor Seq2SeqState::cross_attention(const nn::CrossAttention& attention, const Tensor& x, size_t layer) const {
-  return attention.step(x, cross_[layer], source_slots_, source_stride_, source_lengths_);
+  return attention.step(x, cross_[layer], sources_);
 }
 
 void Seq2SeqState::select(std::span<const int32_t> parents) {
@@ -59,7 +45,7 @@ void Seq2SeqState::select(std::span<const int32_t> parents) {
   table_.select(parents);
   if (source_of == source_of_) return;
   source_of_ = std::move(source_of);
-  rebuild_source_slots();
+  sources_.select(parents);
 }
 
 std::vector<int32_t> shift_right(const Ragged& target, int32_t start) {

@@ -34,19 +34,14 @@ class Seq2SeqState final : public DecodingState {
   Tensor cross_attention(const nn::CrossAttention& attention, const Tensor& x, size_t layer) const;
 
  private:
-  void rebuild_source_slots();
-
   const Step step_;
   const int max_length_;
   std::vector<Tensor> cross_;              // per layer: [source tokens, 2 * kv_heads * head_dim]
   std::vector<nn::KeyValueCache> caches_;  // per layer
   nn::KeyTable table_;
   int64_t cached_rows_ = 0;
-  std::vector<int32_t> source_offsets_;
+  nn::KeyTable sources_;            // where each hypothesis' source tokens lie
   std::vector<int32_t> source_of_;  // [rows]
-  // Where each hypothesis' source tokens lie: [rows, longest source].
-  std::vector<int32_t> source_slots_, source_lengths_;
-  int64_t source_stride_ = 0;
 };
 
 // The decoder's inputs in teacher forcing: each row one to the right, `start` in front, its last token gone.

@@ -35,11 +35,8 @@ Linear joint_projection(Builder& b, const AttentionNames& names, const Attention
           {.bias = c.qkv_bias, .rows = {q_columns(p), kv_columns(p), kv_columns(p)}}};
 }
 
-// Training drops, and rounds the factors of attention's products as it does those of the projections.
-AttentionParams in_pass(AttentionParams params, const Pass& pass, float rate, uint32_t site, const Linear& projection) {
-  if (!pass.training) return params;
-  params.dropout = {rate, pass.dropout_key, site, nullptr, nullptr};
-  params.product = projection.weight.product_dtype();
+AttentionParams in_pass(AttentionParams params, const Pass& pass, float rate, uint32_t site) {
+  if (pass.training) params.dropout = {rate, pass.dropout_key, site, nullptr, nullptr};
   return params;
 }
 
@@ -93,8 +90,13 @@ int64_t KeyValueCache::append(const Tensor& keys, const Tensor& values) {
     rows_ = grown;
   }
   const Tensor added = rows_.slice_rows(used_, rows);
-  on.copy(keys.view(), added.slice_columns(0, columns).view());
-  on.copy(values.view(), added.slice_columns(columns, columns).view());
+  const TensorView k = keys.view(), v = values.view();
+  if (v.data == k.row<float>(0) + columns && v.row_stride == k.row_stride) {  // side by side already
+    on.copy({k.data, k.dtype, added.shape(), k.row_stride}, added.view());
+  } else {
+    on.copy(k, added.slice_columns(0, columns).view());
+    on.copy(v, added.slice_columns(columns, columns).view());
+  }
   used_ += rows;
   return used_ - rows;
 }
@@ -125,7 +127,23 @@ void KeyTable::widen(int64_t length) {
   stride_ = stride;
 }
 
+CachedKeys KeyTable::on(Device device) const {
+  const Shape shape{rows_, stride_}, lengths_shape{rows_};
+  if (device.is_host()) {  // as it lies
+    const auto view = [](const std::vector<int32_t>& x, const Shape& of) {
+      return TensorView{const_cast<int32_t*>(x.data()), DType::kI32, of, of.cols()};
+    };
+    return {view(slots_, shape), view(lengths_, lengths_shape)};
+  }
+  if (!slots_there_.defined() || slots_there_.device() != device) {
+    slots_there_ = Tensor::from(slots_, shape, device);
+    lengths_there_ = Tensor::from(lengths_, lengths_shape, device);
+  }
+  return {slots_there_.view(), lengths_there_.view()};
+}
+
 void KeyTable::append(int64_t first) {
+  changed();
   if (rows_ > 0) widen(*std::max_element(lengths_.begin(), lengths_.end()) + int64_t{1});
   for (int64_t r = 0; r < rows_; ++r)
     slots_[static_cast<size_t>(r * stride_ + lengths_[static_cast<size_t>(r)]++)] = static_cast<int32_t>(first + r);
@@ -133,6 +151,7 @@ void KeyTable::append(int64_t first) {
 }
 
 void KeyTable::select(std::span<const int32_t> parents) {
+  changed();
   std::vector<int32_t> slots(parents.size() * static_cast<size_t>(stride_)), lengths(parents.size());
   for (size_t i = 0; i < parents.size(); ++i) {
     lengths[i] = lengths_[static_cast<size_t>(parents[i])];
@@ -145,6 +164,7 @@ void KeyTable::select(std::span<const int32_t> parents) {
 
 void KeyTable::truncate(int64_t length) {
   if (length >= length_) return;
+  changed();
   for (int32_t& l : lengths_) l -= static_cast<int32_t>(length_ - length);
   length_ = length;
 }
@@ -174,7 +194,7 @@ Tensor SelfAttention::operator()(const Tensor& x, const Pass& pass, const ops::S
                                  std::vector<Tensor>* probabilities, const AttentionPositions& positions) const {
   const auto [q, k, v] = project(x, positions.rotation, adapter_dropout(qkv_, x, pass, *segments, true));
   collect(q, k, segments, with_bias(params_, positions.bias), probabilities);
-  const Tensor y = ops::attention(q, k, v, segments, in_pass(params_, pass, dropout_, site_, qkv_), positions.bias);
+  const Tensor y = ops::attention(q, k, v, segments, in_pass(params_, pass, dropout_, site_), positions.bias);
   return apply(out_, y, adapter_dropout(out_, y, pass, *segments, true));
 }
 
@@ -191,7 +211,7 @@ Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable
   cache.append(k, v);
   const Tensor y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
-      .attention_cached(q.view(), cache.keys(), cache.values(), table.slots(), table.stride(), table.lengths(),
+      .attention_cached(q.view(), cache.keys(), cache.values(), table.on(x.device()),
                         with_bias(params_, positions.bias), y.view());
   return out_(y);
 }
@@ -213,17 +233,16 @@ Tensor CrossAttention::operator()(const Tensor& x, const Tensor& encoded, const 
   const Tensor k = kv.slice_columns(0, kv_cols);
   collect(q, k, segments, params_, probabilities);
   const Tensor y =
-      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, in_pass(params_, pass, dropout_, site_, q_));
+      ops::attention(q, k, kv.slice_columns(kv_cols, kv_cols), segments, in_pass(params_, pass, dropout_, site_));
   return apply(out_, y, adapter_dropout(out_, y, pass, *segments, true));
 }
 
-Tensor CrossAttention::step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,
-                            std::span<const int32_t> lengths) const {
+Tensor CrossAttention::step(const Tensor& x, const Tensor& keys_values, const KeyTable& sources) const {
   const int64_t kv_cols = kv_columns(params_);
   const Tensor q = q_(x), y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
       .attention_cached(q.view(), keys_values.slice_columns(0, kv_cols).view(),
-                        keys_values.slice_columns(kv_cols, kv_cols).view(), slots, stride, lengths, params_, y.view());
+                        keys_values.slice_columns(kv_cols, kv_cols).view(), sources.on(x.device()), params_, y.view());
   return out_(y);
 }
 

@@ -33,7 +33,8 @@ class KeyValueCache {
   int64_t used_ = 0;
 };
 
-// For each hypothesis, where in the caches each of its tokens lies. All layers share one table.
+// For each hypothesis, where in the caches each of its tokens lies, or those of its source. All layers share one table.
+// Not thread-safe.
 class KeyTable {
  public:
   explicit KeyTable(int rows) : rows_(rows), lengths_(static_cast<size_t>(rows), 0) {}
@@ -53,14 +54,19 @@ class KeyTable {
   int64_t stride() const { return stride_; }
   // All tokens of each hypothesis, its prompt's included.
   std::span<const int32_t> lengths() const { return lengths_; }
+  // As the kernels of a device read it, until the table changes. Another device than the CPU gets a copy when it is
+  // first asked for.
+  CachedKeys on(Device device) const;
 
  private:
   void widen(int64_t length);
+  void changed() { slots_there_ = lengths_there_ = Tensor(); }
 
   int rows_;
   int64_t length_ = 0, stride_ = 0;
   std::vector<int32_t> slots_;    // [rows, stride]
   std::vector<int32_t> lengths_;  // [rows]
+  mutable Tensor slots_there_, lengths_there_;
 };
 
 // How positions enter attention itself: queries and keys are turned (Su et al. 2021), or the scores get a bias by
@@ -117,9 +123,8 @@ class CrossAttention {
                     std::vector<Tensor>* probabilities = nullptr) const;
   // The keys and values of all source tokens, once: [source tokens, 2 * kv_heads * head_dim].
   Tensor keys_values(const Tensor& encoded) const { return kv_(encoded); }
-  // One token per hypothesis; slots and lengths say which source tokens each sees.
-  Tensor step(const Tensor& x, const Tensor& keys_values, std::span<const int32_t> slots, int64_t stride,
-              std::span<const int32_t> lengths) const;
+  // One token per hypothesis; the table says which source tokens each sees.
+  Tensor step(const Tensor& x, const Tensor& keys_values, const KeyTable& sources) const;
 
  private:
   Linear q_, kv_, out_;

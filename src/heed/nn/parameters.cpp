@@ -115,7 +115,27 @@ const Tensor& ParameterStore::flat(const Tensor& buffer) const {
   return buffer;
 }
 
+// What lies in one storage stays together.
+void ParameterStore::move_storages(Device device) {
+  std::unordered_map<const Storage*, std::shared_ptr<Storage>> moved;
+  const auto move = [&](const Tensor& tensor) {
+    TensorBody& body = *tensor.body();
+    if (body.storage->device() == device) return;
+    std::shared_ptr<Storage>& there = moved[body.storage.get()];
+    if (!there) {
+      const auto bytes = static_cast<int64_t>(body.storage->bytes());
+      there = Tensor::on_storage(body.storage, 0, {bytes}, DType::kU8).to(device).body()->storage;
+    }
+    body.storage = there;
+  };
+  for (const Tensor& leaf : leaves_) move(leaf);
+  for (const auto& [name, tensor] : named_) move(tensor);
+  for (const Tensor& tensor : kept_) move(tensor);
+  values_changed();
+}
+
 void ParameterStore::move_to(Device device) {
+  if (for_inference_) return move_storages(device);
   if (values().device() == device) return;
   const Tensor values = values_.to(device);
   gradients_ = Tensor::empty(values_.shape(), DType::kF32, device);

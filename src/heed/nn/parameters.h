@@ -55,8 +55,9 @@ class ParameterStore {
   // Moves all leaves into flat buffers, after the model is built; tensors handed out before stay valid.
   // The gradients' memory is not touched before a backward pass writes there.
   void flatten();
-  // Moves parameters and constants to another device, after flatten(); tensors handed out before see them there.
-  // Gradients are forgotten. One of both devices must be the CPU.
+  // Moves parameters and constants to another device, after flatten() and, if the store is laid out for inference,
+  // before anything is packed; tensors handed out before see them there. Gradients are forgotten. One of both devices
+  // must be the CPU.
   void move_to(Device device);
   // Lets further leaves be added to a model; flatten() must follow.
   void reopen();
@@ -97,6 +98,7 @@ class ParameterStore {
  private:
   const Tensor& flat(const Tensor& buffer) const;  // throws Error after lay_out_for_inference()
   void zero_gaps(const Tensor& flat) const;
+  void move_storages(Device device);
 
   std::vector<NamedTensor> named_;
   std::vector<Tensor> leaves_, kept_;

@@ -1,4 +1,5 @@
 // Residual connection, dropout and normalisation (Vaswani et al. 2017, section 5.4: LayerNorm(x + Sublayer(x))).
+#include "heed/ops/activations.h"
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
@@ -19,15 +20,17 @@ void record_sum(Tensor& sum, const Tensor& x, const Tensor& f, const DropoutSite
 
 }  // namespace
 
-AddNormResult add_norm(const Tensor& x, const Tensor& f, const DropoutSite& site, const NormWeights& w) {
+AddNormResult add_norm(const Tensor& input, const Tensor& added_input, const DropoutSite& site, const NormWeights& w) {
+  const DType dtype = common_dtype({&input, &added_input});
+  const Tensor x = cast(input, dtype), f = cast(added_input, dtype);
   check<ShapeError>(!f.defined() || f.shape() == x.shape(), "add_norm: {} and {}", x.shape(),
                     f.defined() ? f.shape() : Shape());
   check<ShapeError>(w.gamma.numel() == x.shape().cols(), "add_norm: {} weights for rows of {}", w.gamma.numel(),
                     x.shape().cols());
   Backend& device = backend(x.device());
   const bool grad = needs_grad({&x, &f, &w.gamma, &w.beta});
-  Tensor sum = f.defined() ? Tensor::empty(x.shape(), DType::kF32, x.device()) : x;
-  Tensor y = Tensor::empty(x.shape(), DType::kF32, x.device());
+  Tensor sum = f.defined() ? Tensor::empty(x.shape(), dtype, x.device()) : x;
+  Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   const Tensor statistics = grad ? Tensor::empty({x.shape().rows(), 2}, DType::kF32, x.device()) : Tensor();
   device.add_norm(x.view(), f.view(), site.on(x.device()), w.kind, w.epsilon, w.gamma.view(), w.beta.view(),
                   f.defined() ? sum.view() : TensorView(), y.view(), statistics.view());

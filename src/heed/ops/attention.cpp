@@ -1,5 +1,6 @@
 // Scaled dot-product attention of many heads over packed sentences (Vaswani et al. 2017, sections 3.2.1 and 3.2.2),
 // with an optional bias by relative position (Raffel et al. 2020, section 2.1).
+#include "heed/ops/activations.h"
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
@@ -21,13 +22,16 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const Atten
 
 }  // namespace
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const SegmentsPtr& segments,
-                 const AttentionParams& attention_params, const Tensor& bias) {
+Tensor attention(const Tensor& queries, const Tensor& keys, const Tensor& values, const SegmentsPtr& segments,
+                 const AttentionParams& attention_params, const Tensor& bias_table) {
+  const DType dtype = common_dtype({&queries, &keys, &values});
+  const Tensor q = cast(queries, dtype), k = cast(keys, dtype), v = cast(values, dtype);
+  const Tensor bias = cast(bias_table, DType::kF32);
   AttentionParams params = attention_params;
   params.bias.table = bias.view();
   check_shapes(q, k, v, params, bias);
   const bool grad = needs_grad({&q, &k, &v, &bias});
-  Tensor y = Tensor::empty(q.shape(), DType::kF32, q.device());
+  Tensor y = Tensor::empty(q.shape(), dtype, q.device());
   const Tensor lse = grad ? Tensor::empty({q.dim(0), params.heads}, DType::kF32, q.device()) : Tensor();
   backend(q.device()).attention(q.view(), k.view(), v.view(), *segments, params, y.view(), lse.view());
   // With p the probabilities: dv = p^T dy;  dp = dy v^T;  ds = p (dp - sum(y dy));  dq = scale ds k;  dk = scale ds^T
@@ -43,7 +47,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
     Backend& on = backend(dy.device());
     for (size_t i = 0; i < 3; ++i) {
       const Tensor& x = i == 0 ? q : i == 1 ? k : v;
-      if (!slots[i]) slots[i].dx = Tensor::zeros(x.shape(), DType::kF32, x.device());
+      if (!slots[i]) slots[i].dx = Tensor::zeros(x.shape(), x.dtype(), x.device());
       else if ((!alike || covered < k.dim(0)) && !slots[i].accumulate) on.fill(slots[i].view(), 0);
     }
     const Tensor parts =

@@ -1,11 +1,12 @@
 // Elementwise operations and their derivatives.
+#include "heed/ops/activations.h"
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::ops {
 namespace {
 
-Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), DType::kF32, x.device()); }
+Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype(), x.device()); }
 
 void check_same(const char* name, const Tensor& a, const Tensor& b) {
   check<ShapeError>(a.shape() == b.shape(), "{}: {} and {}", name, a.shape().to_string(), b.shape().to_string());
@@ -13,8 +14,10 @@ void check_same(const char* name, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b, const DropoutSite& site) {
-  check_same("add", a, b);
+Tensor add(const Tensor& left, const Tensor& right, const DropoutSite& site) {
+  check_same("add", left, right);
+  const DType dtype = common_dtype({&left, &right});
+  const Tensor a = cast(left, dtype), b = cast(right, dtype);
   Tensor y = like(a);
   backend(a.device()).add(a.view(), b.view(), site.on(a.device()), y.view());
   record(y, {&a, &b}, [a, b, site](const Tensor& dy) {  // da = dy;  db = m dy
@@ -28,8 +31,10 @@ Tensor add(const Tensor& a, const Tensor& b, const DropoutSite& site) {
   return y;
 }
 
-Tensor multiply(const Tensor& a, const Tensor& b) {
-  check_same("multiply", a, b);
+Tensor multiply(const Tensor& left, const Tensor& right) {
+  check_same("multiply", left, right);
+  const DType dtype = common_dtype({&left, &right});
+  const Tensor a = cast(left, dtype), b = cast(right, dtype);
   Tensor y = like(a);
   backend(a.device()).multiply(a.view(), b.view(), false, y.view());
   record(y, {&a, &b}, [a, b](const Tensor& dy) {  // da = dy b;  db = dy a
@@ -69,12 +74,13 @@ Tensor dropout(const Tensor& x, const DropoutSite& site) {
   return y;
 }
 
-Tensor sum(const Tensor& x) {
-  Tensor y = Tensor::full({1}, backend(x.device()).sum(x.view()), DType::kF32, x.device());
+Tensor sum(const Tensor& of) {
+  const Tensor x = cast(of, DType::kF32);
+  Tensor y = Tensor::full({1}, backend(x.device()).sum(x.view()));
   record(y, {&x}, [x](const Tensor& dy) {  // dx = dy everywhere
     auto dx = grad_slot(x);
     if (!dx) return;
-    Backend& on = backend(dy.device());
+    Backend& on = backend(x.device());
     if (!dx.accumulate) return on.fill(dx.view(), dy.item());
     const Tensor ones = Tensor::full(x.shape(), 1, DType::kF32, x.device());
     on.scale(ones.view(), dy.item(), true, dx.view());

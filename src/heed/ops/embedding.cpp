@@ -3,6 +3,7 @@
 #include <mutex>
 #include <numeric>
 
+#include "heed/ops/activations.h"
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
@@ -87,7 +88,8 @@ Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const
   }
   const Device device = table.device();
   const Tensor ids = host_ids.to(device);
-  Tensor y = Tensor::empty({ids.numel(), table.dim(1)}, DType::kF32, device);
+  const DType dtype = needs_grad({&table, &positions}) ? activation_dtype(table) : DType::kF32;
+  Tensor y = Tensor::empty({ids.numel(), table.dim(1)}, dtype, device);
   backend(device).embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.on(device),
                             y.view());
   // dtable[id] += scale dropout'(dy);  dpositions[place] += dropout'(dy)

@@ -1,4 +1,5 @@
 // The affine map with its activation and dropout: the product that nearly all the time is spent in.
+#include "heed/ops/activations.h"
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
@@ -13,12 +14,14 @@ Tensor product(const Tensor& x, const Weight& w, const Tensor& bias, Activation 
   check<ShapeError>(!bias.defined() || bias.numel() == w.out_features(), "linear: bias {} for {} outputs",
                     bias.defined() ? bias.shape() : Shape(), w.out_features());
   Backend& device = backend(x.device());
-  Tensor y = Tensor::empty(x.shape().with(-1, w.out_features()), DType::kF32, x.device());
-  if (!needs_grad({&x, &master, &bias})) {
+  const bool grad = needs_grad({&x, &master, &bias});
+  const DType kept = grad ? activation_dtype(master) : DType::kF32;
+  Tensor y = Tensor::empty(x.shape().with(-1, w.out_features()), kept, x.device());
+  if (!grad) {
     device.linear_packed(x.view(), *w.packed(), bias.view(), kind, y.view());
     return dropout(y, site);
   }
-  const Tensor z = derivative_needs_input(kind) ? Tensor::empty(y.shape(), DType::kF32, x.device()) : Tensor();
+  const Tensor z = derivative_needs_input(kind) ? Tensor::empty(y.shape(), kept, x.device()) : Tensor();
   const DType dtype = w.product_dtype();
   // A weight changes with each step, so this form is not worth keeping.
   const auto factor = device.pack_factor(master.view(), !w.transposed(), dtype, x.shape().rows());
@@ -42,7 +45,7 @@ Tensor adapted(const Tensor& x, const Weight& w, const AdapterDropout& pass) {
   std::vector<Tensor> parts;
   int64_t end = 0;
   const auto fill_to = [&](int64_t column) {
-    if (column > end) parts.push_back(Tensor::zeros(x.shape().with(-1, column - end), DType::kF32, x.device()));
+    if (column > end) parts.push_back(Tensor::zeros(x.shape().with(-1, column - end), x.dtype(), x.device()));
   };
   for (const Adapter& adapter : w.adapters()) {
     fill_to(adapter.first);

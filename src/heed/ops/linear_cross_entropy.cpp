@@ -17,14 +17,16 @@ constexpr int64_t kChunkBytes = 10 << 20, kChunkBytesElsewhere = 256 << 20;
 
 struct Chunks {
   Tensor logits, losses, nll;
+  Tensor dlogits;  // the logits themselves where they have its element type
   int64_t rows;
 };
 
-Chunks make_chunks(int64_t tokens, int64_t vocab, Device device) {
+Chunks make_chunks(int64_t tokens, int64_t vocab, DType gradients, Device device) {
   const int64_t bytes = device.is_host() ? kChunkBytes : kChunkBytesElsewhere;
   const int64_t rows = std::clamp<int64_t>(bytes / (4 * vocab), 32, std::max<int64_t>(tokens, 1));
-  return {Tensor::empty({rows, vocab}, DType::kF32, device), Tensor::empty({tokens}, DType::kF32, device),
-          Tensor::empty({tokens}, DType::kF32, device), rows};
+  const Tensor logits = Tensor::empty({rows, vocab}, DType::kF32, device);
+  return {logits, Tensor::empty({tokens}, DType::kF32, device), Tensor::empty({tokens}, DType::kF32, device),
+          gradients == DType::kF32 ? logits : Tensor::empty({rows, vocab}, gradients, device), rows};
 }
 
 // The products of training, with what is made of the weight once for all chunks.
@@ -74,8 +76,8 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   const Tensor targets = host_targets.to(x.device());
   Backend& on = backend(x.device());
   const bool grad = needs_grad({&x, &master, &bias});
-  const Chunks c = make_chunks(tokens, vocab, x.device());
-  const Tensor dx = grad ? Tensor::empty(x.shape(), DType::kF32, x.device()) : Tensor();
+  const Chunks c = make_chunks(tokens, vocab, x.dtype(), x.device());
+  const Tensor dx = grad ? Tensor::empty(x.shape(), x.dtype(), x.device()) : Tensor();
   const Tensor dw = grad ? Tensor::empty(master.shape(), DType::kF32, x.device()) : Tensor();
   const Tensor dbias = needs_grad({&bias}) ? Tensor::zeros(bias.shape(), DType::kF32, x.device()) : Tensor();
   std::optional<Products> products;
@@ -83,19 +85,20 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
   for (int64_t r = 0; r < tokens; r += c.rows) {
     const int64_t n = std::min(c.rows, tokens - r);
     const TensorView logits = c.logits.slice_rows(0, n).view(), rows = x.slice_rows(r, n).view();
+    const TensorView dlogits = grad ? c.dlogits.slice_rows(0, n).view() : TensorView();
     if (grad) products->logits(rows, bias.view(), logits);
     else on.linear_packed(rows, *w.packed(), bias.view(), Activation::kNone, logits);
     on.cross_entropy(logits, targets.slice_rows(r, n).view(), smoothing, c.losses.slice_rows(r, n).view(),
-                     c.nll.slice_rows(r, n).view(), grad ? logits : TensorView());
+                     c.nll.slice_rows(r, n).view(), dlogits);
     if (!grad) continue;
-    products->input_gradient(logits, dx.slice_rows(r, n).view());
-    products->weight_gradient(logits, rows, r > 0, dw.view());
-    if (dbias.defined()) on.column_sum(logits, true, dbias.view());
+    products->input_gradient(dlogits, dx.slice_rows(r, n).view());
+    products->weight_gradient(dlogits, rows, r > 0, dw.view());
+    if (dbias.defined()) on.column_sum(dlogits, true, dbias.view());
   }
   result.loss_sum = on.sum(c.losses.view());
   result.nll_sum = on.sum(c.nll.view());
   result.nll = c.nll;
-  result.loss = Tensor::full({1}, result.loss_sum / divisor, DType::kF32, x.device());
+  result.loss = Tensor::full({1}, result.loss_sum / divisor);
   if (grad && tokens == 0) on.fill(dw.view(), 0);
   record(result.loss, {&x, &master, &bias}, [x, master, bias, dx, dw, dbias, divisor](const Tensor& dloss) {
     const auto factor = static_cast<float>(dloss.item() / divisor);

@@ -13,7 +13,7 @@ Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), DType::kF32, x.de
 
 // The loss of `sum` whose gradient by `x` before the division is `dx` (undefined: x needs none).
 LossResult finish(const Tensor& x, const Tensor& dx, double sum, int64_t targets, double divisor) {
-  LossResult result{Tensor::full({1}, sum / divisor, DType::kF32, x.device()), sum, targets};
+  LossResult result{Tensor::full({1}, sum / divisor), sum, targets};
   record(result.loss, {&x}, [x, dx, divisor](const Tensor& dloss) {
     const auto factor = static_cast<float>(dloss.item() / divisor);
     if (auto slot = grad_slot(x)) backend(x.device()).scale(dx.view(), factor, slot.accumulate, slot.view());
@@ -24,8 +24,9 @@ LossResult finish(const Tensor& x, const Tensor& dx, double sum, int64_t targets
 }  // namespace
 
 // loss = lse(z) - z_target;  dz = softmax(z) - onehot(target), both with smoothing (Szegedy et al. 2016, section 7)
-LossResult cross_entropy(const Tensor& logits, const Tensor& host_targets, float smoothing, double divisor,
+LossResult cross_entropy(const Tensor& scores, const Tensor& host_targets, float smoothing, double divisor,
                          const Tensor& row_weights) {
+  const Tensor logits = cast(scores, DType::kF32);
   const int64_t rows = logits.shape().rows(), classes = logits.shape().cols();
   check<ShapeError>(host_targets.numel() == rows, "cross entropy: {} targets for {} rows", host_targets.numel(), rows);
   int64_t count = 0;
@@ -53,7 +54,8 @@ LossResult cross_entropy(const Tensor& logits, const Tensor& host_targets, float
 
 // -v log sigmoid(z) - (1 - v) log(1 - sigmoid(z)) is the cross entropy of the logits (0, z) with the class h that v is
 // nearer to, plus (h - v) z: exact where v is 0 or 1.
-LossResult binary_cross_entropy(const Tensor& logits, const Tensor& values, double divisor) {
+LossResult binary_cross_entropy(const Tensor& scores, const Tensor& values, double divisor) {
+  const Tensor logits = cast(scores, DType::kF32);
   check<ShapeError>(logits.shape() == values.shape(), "binary cross entropy: logits {}, values {}",
                     logits.shape().to_string(), values.shape().to_string());
   const int64_t n = logits.numel();
@@ -71,7 +73,8 @@ LossResult binary_cross_entropy(const Tensor& logits, const Tensor& values, doub
 }
 
 // loss = sum of (x - v)^2;  dx = 2 (x - v)
-LossResult squared_error(const Tensor& x, const Tensor& values, double divisor) {
+LossResult squared_error(const Tensor& predicted, const Tensor& values, double divisor) {
+  const Tensor x = cast(predicted, DType::kF32);
   check<ShapeError>(x.shape() == values.shape(), "squared error: {} and {}", x.shape().to_string(),
                     values.shape().to_string());
   const Tensor difference = like(x);
@@ -84,8 +87,9 @@ LossResult squared_error(const Tensor& x, const Tensor& values, double divisor) 
 }
 
 // Each row's begin logits, and its end logits, are one softmax over the row's tokens.
-LossResult span_cross_entropy(const Tensor& logits, std::span<const int32_t> offsets, std::span<const int32_t> begins,
+LossResult span_cross_entropy(const Tensor& scores, std::span<const int32_t> offsets, std::span<const int32_t> begins,
                               std::span<const int32_t> ends, double divisor) {
+  const Tensor logits = cast(scores, DType::kF32);
   const int64_t tokens = logits.shape().rows(), rows = static_cast<int64_t>(offsets.size()) - 1;
   check<ShapeError>(logits.shape().cols() == 2 && rows >= 0 && offsets[static_cast<size_t>(rows)] == tokens,
                     "span cross entropy: logits {} for {} rows", logits.shape().to_string(), rows);

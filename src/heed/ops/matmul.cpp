@@ -1,10 +1,13 @@
 // The plain matrix product, and putting matrices together: parts of the composed twins.
+#include <algorithm>
+
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::ops {
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb) {
+Tensor matmul(const Tensor& left, const Tensor& right, bool ta, bool tb) {
+  const Tensor a = cast(left, DType::kF32), b = cast(right, DType::kF32);
   check<ShapeError>(a.shape().rank() == 2 && b.shape().rank() == 2 && a.dim(ta ? 0 : 1) == b.dim(tb ? 1 : 0),
                     "matmul: {}{} and {}{}", a.shape().to_string(), ta ? " transposed" : "", b.shape().to_string(),
                     tb ? " transposed" : "");
@@ -30,7 +33,8 @@ namespace {
 // Copies each part into its window of a new tensor; the gradient of a part is its window of the whole's.
 Tensor assemble(const std::vector<Tensor>& parts, Shape shape,
                 const std::function<Tensor(const Tensor&, size_t)>& window) {
-  Tensor y = Tensor::empty(shape, DType::kF32, parts.at(0).device());
+  const bool narrow = std::ranges::any_of(parts, [](const Tensor& part) { return part.dtype() == DType::kBF16; });
+  Tensor y = Tensor::empty(shape, narrow ? DType::kBF16 : DType::kF32, parts.at(0).device());
   for (size_t i = 0; i < parts.size(); ++i) backend(y.device()).copy(parts[i].view(), window(y, i).view());
   std::vector<const Tensor*> inputs;
   inputs.reserve(parts.size());

@@ -1,5 +1,7 @@
 // The differentiable operations. Each file of this folder holds one: the check, the forward call, what is saved, and
 // the backward under its formula. Tensors are f32 unless said otherwise; [..., n] means any leading dimensions.
+// Activations, and so the results and their gradients, are bf16 where products are rounded to that and the device keeps
+// them so (Backend::activation_dtype()); without gradients they are f32. Losses are f32 in any case.
 //
 // Ids, positions, targets and what else is not differentiated lie on the host, where they are checked; the operation
 // brings them to the device of its other tensors.
@@ -64,7 +66,7 @@ Tensor embedding(const Tensor& ids, const Weight& table, float scale, const Toke
 // The loss of predicting `targets` (i32 [tokens], -100: none) from x [tokens, model] through w [vocab, model] and bias
 // (undefined: none), with label smoothing (Szegedy et al. 2016). The logits exist only a chunk at a time.
 struct CrossEntropyResult {
-  Tensor loss;          // sum of smoothed losses / divisor, one element
+  Tensor loss;          // sum of smoothed losses / divisor, one element, on the host
   double loss_sum = 0;  // of smoothed losses
   double nll_sum = 0;   // of losses without smoothing
   int64_t tokens = 0;   // that have a target
@@ -77,7 +79,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
 // --------------------------------------------------------------------------------------------
 
 struct LossResult {
-  Tensor loss;          // sum of losses / divisor, one element
+  Tensor loss;          // sum of losses / divisor, one element, on the host
   double loss_sum = 0;  // before the division
   int64_t targets = 0;  // that gave a loss
 };
@@ -97,12 +99,14 @@ LossResult span_cross_entropy(const Tensor& logits, std::span<const int32_t> off
 // --- elementary operations
 // --------------------------------------------------------------------------------------------
 
+// x in that element type: x itself if it has that, or is undefined.
+Tensor cast(const Tensor& x, DType dtype);
 Tensor add(const Tensor& a, const Tensor& b, const DropoutSite& dropout = {});  // a + dropout(b); same shape
 Tensor multiply(const Tensor& a, const Tensor& b);                              // same shape
 Tensor scale(const Tensor& x, float factor);
 Tensor activation(const Tensor& x, Activation kind);
 Tensor dropout(const Tensor& x, const DropoutSite& dropout);
-Tensor sum(const Tensor& x);  // one element
+Tensor sum(const Tensor& x);  // one element, on the host
 // op(a) op(b) of two matrices.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 Tensor softmax(const Tensor& x);      // over the last dimension

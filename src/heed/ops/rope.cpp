@@ -14,7 +14,7 @@ Tensor rope(const Tensor& x, const Rotation& rotation) {
   for (const int32_t p : std::span(rotation.positions.data<int32_t>(), static_cast<size_t>(rotation.positions.numel())))
     check<ShapeError>(p >= 0 && p < places, "rope: position {} of a table of {}", p, places);
   const Tensor table = rotation.table.to(x.device()), positions = rotation.positions.to(x.device());
-  Tensor y = Tensor::empty(x.shape(), DType::kF32, x.device());
+  Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   backend(x.device()).rope(x.view(), positions.view(), table.view(), false, false, y.view());
   record(y, {&x}, [x, table, positions](const Tensor& dy) {  // dx = R^T dy, a rotation's inverse being its transpose
     if (auto dx = grad_slot(x))

@@ -4,7 +4,8 @@
 
 namespace heed::ops {
 
-Tensor softmax(const Tensor& x) {
+Tensor softmax(const Tensor& scores) {
+  const Tensor x = cast(scores, DType::kF32);
   Tensor y = Tensor::empty(x.shape(), DType::kF32, x.device());
   backend(x.device()).softmax(x.view(), y.view());
   const std::weak_ptr<TensorBody> output = y.body();

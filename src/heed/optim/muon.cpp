@@ -15,24 +15,29 @@ constexpr double kLeastNorm = 1e-7;
 
 }  // namespace
 
-void orthogonalise(Device device, const TensorView& x) {
+void orthogonalise(Device device, const TensorView& x, DType product) {
   Backend& on = backend(device);
+  const auto add_product = [&](const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b,
+                               const TensorView& c, bool accumulate = true) {
+    on.gemm_factor(a, transpose_a, *on.pack_factor(b, transpose_b, product, c.rows()), accumulate, c);
+  };
   // The smaller of both products of x and its transpose.
   const bool tall = x.rows() > x.cols();
   const int64_t side = std::min(x.rows(), x.cols());
   const Tensor gram = Tensor::empty({side, side}, DType::kF32, device);
   const Tensor polynomial = Tensor::empty({side, side}, DType::kF32, device);
   const Tensor copy = Tensor::empty(x.shape, DType::kF32, device);
-  const double norm = std::sqrt(on.sum_of_squares(x));
-  on.scale(x, static_cast<float>(1 / std::max(norm, kLeastNorm)), false, x);
+  on.divide_by_length(x, kLeastNorm);
+  const float root = std::sqrt(kC);
   for (int round = 0; round < kRounds; ++round) {
-    on.gemm(x, tall, x, !tall, 1, false, gram.view());
-    on.scale(gram.view(), kB, false, polynomial.view());
-    on.gemm(gram.view(), false, gram.view(), false, kC, true, polynomial.view());
+    add_product(x, tall, x, !tall, gram.view(), false);
+    on.scale(gram.view(), root, false, gram.view());
+    on.scale(gram.view(), kB / root, false, polynomial.view());
+    add_product(gram.view(), false, gram.view(), false, polynomial.view());
     on.copy(x, copy.view());
     on.scale(x, kA, false, x);
-    if (tall) on.gemm(copy.view(), false, polynomial.view(), false, 1, true, x);
-    else on.gemm(polynomial.view(), false, copy.view(), false, 1, true, x);
+    if (tall) add_product(copy.view(), false, polynomial.view(), false, x);
+    else add_product(polynomial.view(), false, copy.view(), false, x);
   }
 }
 
@@ -44,7 +49,7 @@ void muon(Device device, const TensorView& w, const TensorView& dw, const Tensor
   const Tensor update = Tensor::empty(w.shape, DType::kF32, device);
   on.scale(dw, rest, false, update.view());
   on.scale(m, p.momentum, true, update.view());
-  orthogonalise(device, update.view());
+  orthogonalise(device, update.view(), p.product);
   const double length = 0.2 * std::sqrt(static_cast<double>(std::max(w.rows(), w.cols())));
   on.scale(w, 1 - p.learning_rate * p.weight_decay, false, w);
   on.scale(update.view(), static_cast<float>(-p.learning_rate * length), true, w);

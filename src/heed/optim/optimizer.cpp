@@ -88,6 +88,7 @@ Optimizer::Optimizer(const nn::ParameterStore& parameters, const AdamParams& ada
     : adam_(adam),
       share_(share.value_or(Share{0, parameters.values().numel()})),
       momentum_(muon.momentum),
+      muon_product_(muon.product),
       first_(Tensor::zeros({share_.count()}, DType::kF32, parameters.values().device())),
       second_(Tensor::zeros({share_.count()}, DType::kF32, parameters.values().device())) {
   adam_.step = 0;
@@ -136,7 +137,7 @@ void Optimizer::step_matrices(const nn::ParameterStore& parameters) {
       return view;
     };
     muon(device, part(parameters.values(), 0), part(parameters.gradients(), 0), part(first_, share_.begin),
-         {adam_.learning_rate * factor, momentum_, adam_.weight_decay, adam_.gradient_scale});
+         {adam_.learning_rate * factor, momentum_, adam_.weight_decay, adam_.gradient_scale, muon_product_});
   };
   // Small matrices keep one thread each busy; kernels of a GPU are begun by one.
   if (!device.is_host()) {

@@ -25,6 +25,7 @@ struct Matrix {
 struct MuonMatrices {
   std::vector<std::string> names;
   float momentum = kMuonMomentum;
+  DType product = DType::kF32;  // as of orthogonalise()
 };
 
 // Numbers [begin, end) of the flat buffers.
@@ -62,6 +63,7 @@ class Optimizer {
   AdamParams adam_;
   Share share_;
   float momentum_;
+  DType muon_product_;
   std::vector<AdamRun> runs_;     // of the share: what Adam updates, neighbours that decay alike in one
   std::vector<Matrix> matrices_;  // of the share
   Tensor first_, second_;

@@ -23,7 +23,7 @@ namespace {
 
 optim::MuonMatrices muon_of(const nn::ParameterStore& parameters, const TrainOptions& options) {
   if (!options.muon) return {};
-  return {models::layer_matrices(parameters), options.momentum};
+  return {models::layer_matrices(parameters), options.momentum, options.dtype};
 }
 
 // None where each process updates everything.

@@ -1,25 +1,29 @@
 // Products as cuBLASLt defines them: d = epilogue(alpha op(a) op(b) + beta c), matrices column by column.
 #include "cublasLt.h"
 #include "emulation.h"
+#include "heed/core/dtype.h"
 
 namespace {
 
 uint64_t rows_of(const MatrixLayout& x, cublasOperation_t op) { return op == CUBLAS_OP_T ? x.cols : x.rows; }
 uint64_t cols_of(const MatrixLayout& x, cublasOperation_t op) { return op == CUBLAS_OP_T ? x.rows : x.cols; }
 
-double element(const void* data, const MatrixLayout& x, cublasOperation_t op, uint64_t r, uint64_t c) {
-  const auto stride = static_cast<uint64_t>(x.stride);
-  const uint64_t i = op == CUBLAS_OP_T ? r * stride + c : c * stride + r;
-  if (x.type == CUDA_R_32F) return static_cast<const float*>(data)[i];
-  const uint32_t bits = uint32_t{static_cast<const uint16_t*>(data)[i]} << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
+double number_at(const void* data, cudaDataType_t type, uint64_t i) {
+  if (type == CUDA_R_32F) return static_cast<const float*>(data)[i];
+  return static_cast<float>(static_cast<const heed::BFloat16*>(data)[i]);
 }
 
+double element(const void* data, const MatrixLayout& x, cublasOperation_t op, uint64_t r, uint64_t c) {
+  const auto stride = static_cast<uint64_t>(x.stride);
+  return number_at(data, x.type, op == CUBLAS_OP_T ? r * stride + c : c * stride + r);
+}
+
+// What cuBLASLt has: factors of one type, results in f32 or, of bf16, in that, the bias of the results' type.
 bool fits(const MatmulDesc& desc, const MatrixLayout& a, const MatrixLayout& b, const MatrixLayout& c) {
+  const bool has_bias = desc.epilogue & CUBLASLT_EPILOGUE_BIAS;
   return rows_of(a, desc.transpose_a) == c.rows && cols_of(b, desc.transpose_b) == c.cols &&
-         cols_of(a, desc.transpose_a) == rows_of(b, desc.transpose_b) && a.type == b.type && c.type == CUDA_R_32F;
+         cols_of(a, desc.transpose_a) == rows_of(b, desc.transpose_b) && a.type == b.type &&
+         (c.type == CUDA_R_32F || c.type == a.type) && (!has_bias || desc.bias_type == c.type);
 }
 
 }  // namespace
@@ -36,7 +40,7 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
     case CUBLASLT_MATMUL_DESC_TRANSB: return set(desc->transpose_b);
     case CUBLASLT_MATMUL_DESC_EPILOGUE: return set(desc->epilogue);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return set(desc->bias);
-    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE: return bytes == 4 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE: return set(desc->bias_type);
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
@@ -66,9 +70,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
         sum += element(a, *a_layout, desc->transpose_a, row, k) * element(b, *b_layout, desc->transpose_b, k, col);
       sum *= by;
       if (keep != 0) sum += keep * element(c, *c_layout, CUBLAS_OP_N, row, col);
-      if (desc->epilogue & CUBLASLT_EPILOGUE_BIAS) sum += desc->bias[row];
+      if (desc->epilogue & CUBLASLT_EPILOGUE_BIAS) sum += number_at(desc->bias, desc->bias_type, row);
       if (desc->epilogue & CUBLASLT_EPILOGUE_RELU) sum = sum > 0 ? sum : 0;
-      static_cast<float*>(d)[col * static_cast<uint64_t>(c_layout->stride) + row] = static_cast<float>(sum);
+      const uint64_t i = col * static_cast<uint64_t>(c_layout->stride) + row;
+      const auto value = static_cast<float>(sum);
+      if (c_layout->type == CUDA_R_32F) static_cast<float*>(d)[i] = value;
+      else static_cast<heed::BFloat16*>(d)[i] = heed::BFloat16(value);
     }
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -30,7 +30,8 @@ enum cublasLtMatmulPreferenceAttributes_t {
 struct MatmulDesc {
   cublasOperation_t transpose_a = CUBLAS_OP_N, transpose_b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const float* bias = nullptr;
+  const void* bias = nullptr;
+  cudaDataType_t bias_type = CUDA_R_32F;
 };
 struct MatrixLayout {  // column by column
   cudaDataType_t type;
