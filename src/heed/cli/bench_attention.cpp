@@ -29,6 +29,7 @@ struct Sequences {
   int sequences() const { return tokens / length; }
   std::vector<Segment> segments() const {
     std::vector<Segment> all;
+    all.reserve(static_cast<size_t>(sequences()));
     for (int i = 0; i < sequences(); ++i)
       all.push_back({i * length, length, i * length, length, 0, static_cast<uint32_t>(i)});
     return all;

@@ -35,6 +35,7 @@ int run_evaluate_translation(Command& command) {
   options.source = source_options.limits(task);
   const auto sources = read_lines(source);
   std::vector<std::vector<std::string>> texts;
+  texts.reserve(references.size());
   for (const auto& file : references) texts.push_back(read_lines(file));
   const auto begin = std::chrono::steady_clock::now();
   const auto hypotheses = tasks::translate_lines(model, options, sources);

@@ -43,9 +43,7 @@ std::vector<int32_t> parse_ids(const std::string& text) {
 class Generator {
  public:
   Generator(Command& command, const GenerateSettings& settings, const DecodeOptions& decoding)
-      : command_(command),
-        settings_(settings),
-        model_(tasks::GenerationModel::load(settings.folder, command.load_options())) {
+      : command_(command), model_(tasks::GenerationModel::load(settings.folder, command.load_options())) {
     options_.decode = decoding.apply_to(model_.defaults(), command.common(), model_.generator->vocab_size());
     options_.stop = settings.stop;
   }
@@ -65,7 +63,7 @@ class Generator {
     const bool live = !json && inputs.size() == 1 && options_.decode.beam == 1 && options_.decode.n_best == 1 &&
                       model_.tokenizer != nullptr;
     const auto begin = std::chrono::steady_clock::now();
-    const auto results = tasks::generate(model_, batch, options_, numbers, [&](int, int, const std::string& piece) {
+    auto results = tasks::generate(model_, batch, options_, numbers, [&](int, int, const std::string& piece) {
       if (!live) return;
       command_.output().write(piece);
       command_.output().flush();
@@ -130,7 +128,6 @@ class Generator {
   }
 
   Command& command_;
-  const GenerateSettings& settings_;
   tasks::GenerationModel model_;
   tasks::GenerateOptions options_;
   uint64_t done_ = 0;
