@@ -1,5 +1,6 @@
 // --device of every command that only runs a model: what it writes is the same on a GPU.
 #include "cli/model_commands.h"
+#include "cuda/cuda_library.h"
 
 namespace heed::cli {
 namespace {
@@ -28,12 +29,12 @@ class DeviceCommands : public ModelCommands {};
 
 TEST_P(DeviceCommands, WriteTheSameOnAGpu) {
   HEED_NEEDS_SHARED("goldens/" + GetParam().model);
-  const ProgramInput emulated{.environment = {{"HEED_CUDA_LIBRARY", HEED_EMULATED_CUDA}}};
-  const std::vector<Json> expected = results({"--device", "cpu"}), actual = results({"--device", "cuda"}, emulated);
+  const ProgramInput gpu{.environment = {{"HEED_CUDA_LIBRARY", cuda_library()}}};
+  const std::vector<Json> expected = results({"--device", "cpu"}), actual = results({"--device", "cuda"}, gpu);
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) expect_alike(actual[i], expected[i], fmt::format("line {}", i + 1));
   // In bf16 it runs; how near it is, the products' own tests say.
-  EXPECT_EQ(results({"--device", "cuda", "--dtype", "bf16"}, emulated).size(), expected.size());
+  EXPECT_EQ(results({"--device", "cuda", "--dtype", "bf16"}, gpu).size(), expected.size());
 }
 
 INSTANTIATE_TEST_SUITE_P(Commands, DeviceCommands, model_commands(), name_of_command);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/run_program.h"
+#include "cuda/cuda_library.h"
 #include "heed/base/files.h"
 #include "heed/io/safetensors.h"
 #include "shared_files.h"
@@ -17,8 +18,8 @@ using heed::testing::ProgramResult;
 using heed::testing::run_heed;
 using ::testing::HasSubstr;
 
-ProgramResult run_emulated(const std::vector<std::string>& arguments, const std::string& text = {}) {
-  return run_heed(arguments, {.text = text, .environment = {{"HEED_CUDA_LIBRARY", HEED_EMULATED_CUDA}}});
+ProgramResult run_on_gpu(const std::vector<std::string>& arguments, const std::string& text = {}) {
+  return run_heed(arguments, {.text = text, .environment = {{"HEED_CUDA_LIBRARY", heed::testing::cuda_library()}}});
 }
 
 class DeviceOption : public ::testing::Test {
@@ -47,7 +48,7 @@ class DeviceOption : public ::testing::Test {
                                           "--dropout",      "0.1",
                                           "--dtype",        "f32"};
     arguments.insert(arguments.end(), options.begin(), options.end());
-    const auto result = run_emulated(arguments);
+    const auto result = run_on_gpu(arguments);
     ASSERT_EQ(result.exit_code, 0) << result.error;
   }
   std::string weights(const std::string& model) const { return read_file(folder_ / model / "model.safetensors"); }
@@ -81,8 +82,8 @@ TEST_F(DeviceOption, TrainsAlikeAndResumesToTheByte) {
   expect_alike("cpu", "gpu");
 
   const auto translate = [&](const std::string& device) {
-    return run_emulated({"translate", "--model", folder_ / "gpu", "--device", device, "--beam", "2", "--quiet"},
-                        "the 3 cats see 21 dogs\nthe 9 cats\n");
+    return run_on_gpu({"translate", "--model", folder_ / "gpu", "--device", device, "--beam", "2", "--quiet"},
+                      "the 3 cats see 21 dogs\nthe 9 cats\n");
   };
   const auto on_cpu = translate("cpu"), on_gpu = translate("cuda");
   EXPECT_EQ(on_gpu.exit_code, 0) << on_gpu.error;
@@ -104,8 +105,8 @@ TEST_F(DeviceOption, MovingAverageAndBf16) {
 TEST_F(DeviceOption, RunsWithMatricesInBf16) {
   train("m", {"--max-steps", "4", "--average", "0"});
   const auto scores = [&](const std::string& device, const std::string& dtype) {
-    const auto result = run_emulated({"score", "--model", folder_ / "m", "--source", folder_ / "train.en", "--target",
-                                      folder_ / "train.de", "--device", device, "--dtype", dtype});
+    const auto result = run_on_gpu({"score", "--model", folder_ / "m", "--source", folder_ / "train.en", "--target",
+                                    folder_ / "train.de", "--device", device, "--dtype", dtype});
     EXPECT_EQ(result.exit_code, 0) << result.error;
     std::vector<double> numbers;
     std::istringstream lines(result.output);
@@ -134,13 +135,13 @@ TEST_F(DeviceOption, SaysWhatIsMissing) {
   EXPECT_EQ(listed.exit_code, 0);
   EXPECT_THAT(listed.output, HasSubstr("no GPU"));
   EXPECT_EQ(run_heed({"translate", "--model", "m", "--device", "gpu"}).exit_code, 2);
-  EXPECT_THAT(run_emulated({"translate", "--model", "m", "--device", "cuda:3"}).error, HasSubstr("there is no GPU 3"));
-  const auto limited = run_emulated({"train", "translation", "--source", folder_ / "train.en", "--target",
-                                     folder_ / "train.de", "--output", folder_ / "limited", "--max-steps", "1",
-                                     "--vocab-size", "60", "--memory-limit", "1GB", "--device", "cuda"});
+  EXPECT_THAT(run_on_gpu({"translate", "--model", "m", "--device", "cuda:3"}).error, HasSubstr("there is no GPU 3"));
+  const auto limited = run_on_gpu({"train", "translation", "--source", folder_ / "train.en", "--target",
+                                   folder_ / "train.de", "--output", folder_ / "limited", "--max-steps", "1",
+                                   "--vocab-size", "60", "--memory-limit", "1GB", "--device", "cuda"});
   EXPECT_EQ(limited.exit_code, 2) << limited.error;
   EXPECT_THAT(limited.error, HasSubstr("--memory-limit measures the process and not a GPU"));
-  EXPECT_THAT(run_emulated({"info", "--devices"}).output, HasSubstr("cuda:0"));
+  EXPECT_THAT(run_on_gpu({"info", "--devices"}).output, HasSubstr("cuda:0"));
   EXPECT_EQ(run_heed({"info"}).exit_code, 2);
 }
 

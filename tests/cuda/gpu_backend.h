@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 
+#include "cuda/cuda_library.h"
 #include "heed/base/random.h"
 #include "heed/tensor/backends.h"
 #include "heed/tensor/tensor.h"
@@ -20,7 +20,7 @@ inline constexpr Device kGpu{DeviceType::kCuda, 0};
 
 class GpuBackend : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { ::setenv("HEED_CUDA_LIBRARY", HEED_EMULATED_CUDA, 0); }
+  static void SetUpTestSuite() { ::setenv("HEED_CUDA_LIBRARY", cuda_library().c_str(), 0); }
   void SetUp() override {
     const CudaDevices found = cuda_devices();
     if (found.devices.empty()) GTEST_SKIP() << "skipped: no GPU: " << found.why_none;
