@@ -14,15 +14,14 @@ using testing::as_type;
 using testing::Both;
 using testing::expect_close;
 using testing::GpuBackend;
+using testing::kActivations;
 using testing::kGpu;
 using testing::numbers;
+using testing::Sizes;
 
 constexpr double kRounding = 1.0 / 256;
 constexpr int64_t kRows = 19, kCols = 150;
 const Dropout kDropout{0.3f, 5, 6, nullptr, nullptr};
-
-constexpr Activation kActivations[] = {Activation::kNone,     Activation::kRelu, Activation::kGelu,
-                                       Activation::kGeluTanh, Activation::kSilu, Activation::kTanh};
 
 // Runs f(backend, member) on both, `member` being which tensor of a pair lies there.
 template <class F>
@@ -166,9 +165,6 @@ TEST_F(GpuBackend, RotationsSumsAndLossesInBf16) {
   expect_close(dlogits, kRounding, "their gradient");
 }
 
-struct Sizes {
-  int64_t m, n, k;
-};
 constexpr Sizes kSizes[] = {{1, 1, 1}, {7, 5, 3}, {33, 65, 17}, {64, 64, 64}, {130, 72, 48}};
 
 TEST_F(GpuBackend, LinearInBf16) {

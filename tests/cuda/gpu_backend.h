@@ -18,6 +18,14 @@ namespace heed::testing {
 
 inline constexpr Device kGpu{DeviceType::kCuda, 0};
 
+inline constexpr Activation kActivations[] = {Activation::kNone,     Activation::kRelu, Activation::kGelu,
+                                              Activation::kGeluTanh, Activation::kSilu, Activation::kTanh};
+
+// Of a product of [m, k] and [k, n].
+struct Sizes {
+  int64_t m, n, k;
+};
+
 class GpuBackend : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { ::setenv("HEED_CUDA_LIBRARY", cuda_library().c_str(), 0); }

@@ -10,12 +10,11 @@ namespace {
 using testing::Both;
 using testing::expect_close;
 using testing::GpuBackend;
+using testing::kActivations;
 using testing::kGpu;
 using testing::numbers;
+using testing::Sizes;
 
-struct Sizes {
-  int64_t m, n, k;
-};
 constexpr Sizes kSizes[] = {{1, 1, 1}, {7, 5, 3}, {33, 65, 17}, {64, 64, 64}, {130, 70, 45}, {3, 200, 129}};
 
 TEST_F(GpuBackend, ProductsInAllTranspositions) {
@@ -48,9 +47,6 @@ TEST_F(GpuBackend, ProductsOfWindows) {
   run(gpu(), a.gpu, b.gpu, c.gpu);
   expect_close(c, 2e-5, "windows");
 }
-
-constexpr Activation kActivations[] = {Activation::kNone,     Activation::kRelu, Activation::kGelu,
-                                       Activation::kGeluTanh, Activation::kSilu, Activation::kTanh};
 
 constexpr DType kProductTypes[] = {DType::kF32, DType::kBF16};
 
