@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cuda/gpu_backend.h"
+#include "heed/nn/attention.h"
 
 namespace heed {
 namespace {
@@ -95,6 +96,29 @@ TEST_F(GpuBackend, AttentionOverACache) {
                            {table.gpu.slice_rows(1, 1).view(), lengths.gpu.slice_rows(1, 1).view()}, p, alone.view());
     EXPECT_EQ(alone.to_vector<float>(), y.gpu.slice_rows(1, 1).to_vector<float>());
   }
+}
+
+// The copy there follows every change of the table.
+TEST_F(GpuBackend, AKeyTableThereIsAsItIsHere) {
+  nn::KeyTable table(2);
+  const auto expect_same = [&](const char* after) {
+    const auto values = [&](Device device, auto member) {
+      const TensorView view = table.on(device).*member;
+      std::vector<int32_t> x(static_cast<size_t>(view.shape.numel()));
+      backend(device).to_host(view.data, x.size() * sizeof(int32_t), x.data());
+      return x;
+    };
+    EXPECT_EQ(values(kGpu, &CachedKeys::lengths), values({}, &CachedKeys::lengths)) << after;
+    EXPECT_EQ(values(kGpu, &CachedKeys::table), values({}, &CachedKeys::table)) << after;
+  };
+  table.append(0);
+  expect_same("append");
+  table.append(2);
+  expect_same("another");
+  table.select(std::vector<int32_t>{1, 1, 0});
+  expect_same("select");
+  table.truncate(1);
+  expect_same("truncate");
 }
 
 TEST_F(GpuBackend, ProbabilitiesOfAttention) {
