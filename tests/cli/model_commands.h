@@ -80,6 +80,11 @@ inline auto model_commands() {
       Case{"score", "marian", {"--source", "@text", "--target", "@target"}},
       Case{"summarize", "bart", {"--max-new-tokens", "8"}, kTwoLines},
       Case{"generate", "gpt2", {"--beam", "2", "--max-new-tokens", "8"}, "A dog\n"},
+      Case{"generate",
+           "llama",
+           {"--sample", "--top-p", "0.9", "--n", "3", "--seed", "4", "--max-new-tokens", "8"},
+           "A dog\n",
+           false},
       Case{"perplexity", "gpt2", {"--input", "@text"}},
       Case{"evaluate classification", "bert_classify", {"--data", "@labelled.tsv"}, {}, false},
       Case{"evaluate tagging", "bert_tag", {"--data", "@tagged"}, {}, false},
@@ -100,7 +105,7 @@ inline std::string name_of_command(const ::testing::TestParamInfo<ModelCommand>&
   std::string name = tested.param.command;
   std::ranges::replace_if(
       name, [](char c) { return c == ' ' || c == '-'; }, '_');
-  return name;
+  return name + (std::ranges::count(tested.param.options, "--sample") > 0 ? "_samples" : "");
 }
 
 }  // namespace heed::testing

@@ -128,8 +128,8 @@ TEST_F(GpuBackend, EmbeddingsInBf16) {
     const TensorView at = (here ? id : id_gpu).view(), where = (here ? place : place_gpu).view();
     on.embedding(at, (table.*t).view(), 1.5f, where, (positions.*t).view(), kDropout, (y.*t).view());
     on.embedding(at, (hidden.*t).view(), 1, {}, {}, {}, (gathered.*t).view());  // rows of other activations
-    on.embedding_backward(at, (dy.*t).view(), 1.5f, kDropout, 2, (dtable.*t).view());
-    on.embedding_backward(at, (dy.*t).view(), 1, {}, -1, (dhidden.*t).view());
+    on.embedding_backward(ids, (dy.*t).view(), 1.5f, kDropout, 2, (dtable.*t).view());
+    on.embedding_backward(ids, (dy.*t).view(), 1, {}, -1, (dhidden.*t).view());
   });
   expect_close(y, kRounding, "y");
   expect_close(gathered, 0, "rows are copied");

@@ -98,27 +98,37 @@ TEST_F(GpuBackend, AttentionOverACache) {
   }
 }
 
-// The copy there follows every change of the table.
 TEST_F(GpuBackend, AKeyTableThereIsAsItIsHere) {
-  nn::KeyTable table(2);
+  const std::vector<int32_t> offsets{0, 3, 4};
+  nn::KeyTable here = nn::KeyTable::with_prompts(offsets, {}), there = nn::KeyTable::with_prompts(offsets, kGpu);
   const auto expect_same = [&](const char* after) {
-    const auto values = [&](Device device, auto member) {
-      const TensorView view = table.on(device).*member;
-      std::vector<int32_t> x(static_cast<size_t>(view.shape.numel()));
-      backend(device).to_host(view.data, x.size() * sizeof(int32_t), x.data());
-      return x;
-    };
-    EXPECT_EQ(values(kGpu, &CachedKeys::lengths), values({}, &CachedKeys::lengths)) << after;
-    EXPECT_EQ(values(kGpu, &CachedKeys::table), values({}, &CachedKeys::table)) << after;
+    EXPECT_TRUE(std::ranges::equal(there.lengths(), here.lengths())) << after;
+    const auto stride = static_cast<size_t>(here.slots().dim(1));
+    ASSERT_EQ(there.slots().shape(), here.slots().shape()) << after;
+    const auto slots = there.slots().to_vector<int32_t>(), expected = here.slots().to_vector<int32_t>();
+    std::vector<int32_t> lengths(static_cast<size_t>(here.rows()));
+    gpu().to_host(there.keys().lengths.data, lengths.size() * sizeof(int32_t), lengths.data());
+    for (size_t r = 0; r < lengths.size(); ++r) {
+      EXPECT_EQ(lengths[r], here.lengths()[r]) << after;
+      for (size_t t = r * stride; t < r * stride + static_cast<size_t>(lengths[r]); ++t)
+        EXPECT_EQ(slots[t], expected[t]) << after << ", row " << r;
+    }
   };
-  table.append(0);
-  expect_same("append");
-  table.append(2);
-  expect_same("another");
-  table.select(std::vector<int32_t>{1, 1, 0});
-  expect_same("select");
-  table.truncate(1);
-  expect_same("truncate");
+  const auto change = [&](const char* name, const auto& f) {
+    f(here);
+    f(there);
+    expect_same(name);
+  };
+  change("append", [](nn::KeyTable& table) { table.append(4); });
+  change("another", [](nn::KeyTable& table) { table.append(6); });
+  change("select", [](nn::KeyTable& table) { table.select(std::vector<int32_t>{1, 1, 0}); });
+  change("append behind it", [](nn::KeyTable& table) { table.append(8); });
+  const std::vector<int32_t> swapped{1, 0, 2};
+  here.select(Tensor::from(swapped, {3}));
+  there.select(Tensor::from(swapped, {3}, kGpu));
+  expect_same("select by a tensor");
+  change("truncate", [](nn::KeyTable& table) { table.truncate(1); });
+  for (int i = 0; i < 60; ++i) change("growth", [&](nn::KeyTable& table) { table.append(11 + 3 * i); });
 }
 
 TEST_F(GpuBackend, ProbabilitiesOfAttention) {

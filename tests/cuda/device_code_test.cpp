@@ -141,16 +141,19 @@ TEST(DeviceCode, AdamStepIsTheCpusToTheBit) {
 }
 
 // As top_k.cu does it, its threads one after the other.
+template <int kFew>
 std::vector<Candidate> select(const std::vector<float>& x, int k, int threads) {
   const auto n = static_cast<int32_t>(x.size());
-  std::vector<Candidate> best(static_cast<size_t>(threads)), chosen;
-  for (int t = 0; t < threads; ++t) best[static_cast<size_t>(t)] = best_behind(x.data(), t, threads, n, {0, -1});
+  std::vector<BestFew<kFew>> best(static_cast<size_t>(threads));
+  std::vector<Candidate> chosen;
+  for (int t = 0; t < threads; ++t) best[static_cast<size_t>(t)].fill(x.data(), t, threads, n, {0, -1});
   while (static_cast<int>(chosen.size()) < k) {
     const auto top = std::max_element(best.begin(), best.end(),
-                                      [](const Candidate& a, const Candidate& b) { return is_better(b, a); });
-    if (top->index < 0) break;
-    chosen.push_back(*top);
-    *top = best_behind(x.data(), static_cast<int32_t>(top - best.begin()), threads, n, chosen.back());
+                                      [](const auto& a, const auto& b) { return is_better(b.best(), a.best()); });
+    if (top->empty()) break;
+    chosen.push_back(top->best());
+    top->take_out_best();
+    if (top->empty()) top->fill(x.data(), static_cast<int32_t>(top - best.begin()), threads, n, chosen.back());
   }
   return chosen;
 }
@@ -165,11 +168,11 @@ TEST(DeviceCode, TopKIsAStableSort) {
     if (i != 10 && i != 20) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](int32_t a, int32_t b) { return x[static_cast<size_t>(a)] > x[static_cast<size_t>(b)]; });
-  for (const int threads : {1, 32, 64, 128}) {
-    const auto chosen = select(x, 100, threads);
-    ASSERT_EQ(chosen.size(), order.size()) << threads;
-    for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(chosen[i].index, order[i]) << threads;
-  }
+  for (const int threads : {1, 32, 64, 128})
+    for (const auto& chosen : {select<1>(x, 100, threads), select<4>(x, 100, threads)}) {
+      ASSERT_EQ(chosen.size(), order.size()) << threads;
+      for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(chosen[i].index, order[i]) << threads;
+    }
 }
 
 TEST(DeviceCode, VisibleKeysAndFirstQueriesAgree) {

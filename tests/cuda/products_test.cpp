@@ -162,21 +162,24 @@ TEST_F(GpuBackend, WeightsInBf16) {
   gpu().embedding(ids.to(kGpu).view(), narrow_gpu.view(), 3, places.to(kGpu).view(), narrow_gpu.view(), {},
                   e.gpu.view());
   expect_close(e, 1e-6, "embedding");
-  const Tensor half = Tensor::zeros({kOut, kIn}, DType::kF16, kGpu);
-  EXPECT_THROW(gpu().embedding(ids.to(kGpu).view(), half.view(), 1, {}, {}, {}, e.gpu.view()), DTypeError);
+  const Tensor whole = Tensor::zeros({kOut, kIn}, DType::kI8, kGpu);
+  EXPECT_THROW(gpu().embedding(ids.to(kGpu).view(), whole.view(), 1, {}, {}, {}, e.gpu.view()), DTypeError);
 }
 
-// Matrices in bf16: what they are multiplied by is rounded, too; sums and results are f32.
-TEST_F(GpuBackend, PackedProductsInBf16) {
+// Matrices in bf16 and f16: what they are multiplied by is rounded, too; sums and results are f32.
+class NarrowProducts : public GpuBackend, public ::testing::WithParamInterface<DType> {};
+
+TEST_P(NarrowProducts, OfPackedMatrices) {
+  const DType dtype = GetParam();
   std::vector<Sizes> all(std::begin(kSizes), std::end(kSizes));
   all.push_back({2100, 1024, 16});  // enough for large tiles
   for (const auto& [m, n, k] : all)
     for (const bool transposed : {false, true}) {
       if (m > 1000 && transposed) continue;
       for (const Activation act : {Activation::kRelu, Activation::kSilu}) {
-        const Both x(testing::rounded(numbers({m, k}, 1))), bias({n}, 3), y({m, n}, 4);
-        const Tensor w = testing::rounded(numbers(transposed ? Shape{k, n} : Shape{n, k}, 2));
-        const auto packed = gpu().pack(testing::as_type(w, DType::kBF16).to(kGpu).view(), transposed);
+        const Both x(testing::rounded(numbers({m, k}, 1), dtype)), bias({n}, 3), y({m, n}, 4);
+        const Tensor w = testing::rounded(numbers(transposed ? Shape{k, n} : Shape{n, k}, 2), dtype);
+        const auto packed = gpu().pack(testing::as_type(w, dtype).to(kGpu).view(), transposed);
         EXPECT_EQ(packed->out_features(), n);
         EXPECT_EQ(packed->in_features(), k);
         cpu().linear_packed(x.cpu.view(), *cpu().pack(w.view(), transposed), bias.cpu.view(), act, y.cpu.view());
@@ -192,6 +195,31 @@ TEST_F(GpuBackend, PackedProductsInBf16) {
         expect_close(rows, 0, "rows of a packed weight");
       }
     }
+}
+
+INSTANTIATE_TEST_SUITE_P(In, NarrowProducts, ::testing::Values(DType::kBF16, DType::kF16),
+                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+
+// What f16 cannot hold becomes its largest number on the way into a product, NaN stays.
+TEST_F(GpuBackend, NumbersBeyondF16AreItsLargest) {
+  const Tensor w = testing::as_type(Tensor::full({1, 2}, 0.5), DType::kF16).to(kGpu);
+  const Tensor x = Tensor::from(std::vector<float>{1e30f, 0, -1e6f, 1, std::nanf(""), 0}, {3, 2}, kGpu);
+  const Tensor y = Tensor::empty({3, 1}, DType::kF32, kGpu);
+  gpu().linear_packed(x.view(), *gpu().pack(w.view(), false), {}, Activation::kNone, y.view());
+  const std::vector<float> values = y.to_vector<float>();
+  EXPECT_EQ(values[0], 32752);
+  EXPECT_EQ(values[1], -32751.5f);
+  EXPECT_TRUE(std::isnan(values[2]));
+}
+
+TEST_F(GpuBackend, EmbeddingsOfAnF16Table) {
+  const Tensor exact = testing::rounded(numbers({5, 37}, 1), DType::kF16);
+  const Tensor table = testing::as_type(exact, DType::kF16).to(kGpu);
+  const Tensor ids = Tensor::from(std::vector<int32_t>{3, 4, 0}, {3});
+  const Both e({3, 37}, 2);
+  cpu().embedding(ids.view(), exact.view(), 3, {}, {}, {}, e.cpu.view());
+  gpu().embedding(ids.to(kGpu).view(), table.view(), 3, {}, {}, {}, e.gpu.view());
+  expect_close(e, 1e-6, "embedding");
 }
 
 TEST_F(GpuBackend, PackedProductsMatchAndDoNotDependOnTheBatch) {

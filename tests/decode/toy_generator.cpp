@@ -28,7 +28,9 @@ class ToyState : public models::DecodingState {
 
   int rows() const override { return static_cast<int>(rows_.size()); }
   int64_t length() const override { return length_; }
-  Tensor step(std::span<const int32_t> tokens) override {
+  Device device() const override { return {}; }
+  Tensor step(const Tensor& fed) override {
+    const std::vector<int32_t> tokens = fed.to_vector<int32_t>();
     EXPECT_EQ(tokens.size(), rows_.size());
     const auto vocab = static_cast<size_t>(generator_.vocab_size());
     values_.resize(rows_.size() * vocab);
@@ -46,6 +48,10 @@ class ToyState : public models::DecodingState {
     std::vector<Row> rows;
     for (const int32_t p : parents) rows.push_back(rows_.at(static_cast<size_t>(p)));
     rows_ = std::move(rows);
+  }
+  void select(const Tensor& parents) override {
+    EXPECT_EQ(parents.numel(), rows());
+    select(parents.to_vector<int32_t>());
   }
   void truncate(int64_t) override { FAIL() << "decoding never goes back"; }
 

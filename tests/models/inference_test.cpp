@@ -62,52 +62,64 @@ std::vector<std::vector<int32_t>> generated(const Model& model) {
   return ids;
 }
 
-// Whether some parameter of this rank is held in bf16.
-bool has_bf16(const Model& model, int rank) {
+// Whether some parameter of this rank is held in this type.
+bool has(DType dtype, const Model& model, int rank) {
   return std::ranges::any_of(model.parameters().named(), [&](const nn::NamedTensor& parameter) {
-    return parameter.tensor.body()->shape.rank() == rank && parameter.tensor.dtype() == DType::kBF16;
+    return parameter.tensor.body()->shape.rank() == rank && parameter.tensor.dtype() == dtype;
   });
 }
 
-class Inference : public ::testing::TestWithParam<fs::path> {};
+class Inference : public ::testing::TestWithParam<std::tuple<fs::path, DType>> {};
 
-TEST_P(Inference, Bf16GivesWhatItsNumbersGiveInF32) {
-  const auto source = io::ModelFolder::open(GetParam());
+TEST_P(Inference, NarrowMatricesGiveWhatTheirNumbersGiveInF32) {
+  const auto& [path, dtype] = GetParam();
+  const auto source = io::ModelFolder::open(path);
   const testing::TemporaryFolder folder;
   const auto original = load_model(source);
-  io::write_model_folder(folder / "half", content_of(*original, &source, {DType::kBF16}));
+  io::write_model_folder(folder / "half", content_of(*original, &source, {dtype}));
   const auto half = io::ModelFolder::open(folder / "half");
   const auto narrow = load_model(half, for_inference());
-  EXPECT_TRUE(has_bf16(*narrow, 2));
-  EXPECT_FALSE(has_bf16(*narrow, 1));
+  EXPECT_TRUE(has(dtype, *narrow, 2));
+  EXPECT_FALSE(has(dtype, *narrow, 1));
   // Written back it is the file that it was, without having been f32.
   io::write_model_folder(folder / "again", content_of(*narrow, &half));
   EXPECT_EQ(read_file(folder / "again" / "model.safetensors"), read_file(folder / "half" / "model.safetensors"));
   io::write_model_folder(folder / "wide", content_of(*narrow, &half, {DType::kF32}));
   const auto wide = io::ModelFolder::open(folder / "wide");
   const auto expected = load_model(wide, for_inference()), trained = load_model(half);
-  EXPECT_FALSE(has_bf16(*expected, 2));
+  EXPECT_FALSE(has(dtype, *expected, 2));
   const std::vector<float> numbers = outputs(*expected);
   EXPECT_EQ(outputs(*narrow), numbers);
   EXPECT_EQ(outputs(*trained), numbers);
   EXPECT_EQ(generated(*narrow), generated(*expected));
-  // The same by choice: matrices are rounded as they are read, what is in bf16 already stays as it is.
-  EXPECT_EQ(outputs(*load_model(wide, for_inference(DType::kBF16))), numbers);
+  // The same by choice: matrices are rounded as they are read, what is narrow already stays as it is.
+  EXPECT_EQ(outputs(*load_model(wide, for_inference(dtype))), numbers);
   EXPECT_EQ(outputs(*load_model(half, for_inference(DType::kF32))), numbers);
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, Inference, ::testing::ValuesIn(testing::own_model_folders()), testing::folder_name);
+std::string name_of_case(const ::testing::TestParamInfo<Inference::ParamType>& tested) {
+  const auto& [path, dtype] = tested.param;
+  return path.filename().string() + "_" + std::string(name_of(dtype));
+}
+INSTANTIATE_TEST_SUITE_P(Folders, Inference,
+                         ::testing::Combine(::testing::ValuesIn(testing::own_model_folders()),
+                                            ::testing::Values(DType::kBF16, DType::kF16)),
+                         name_of_case);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Inference);
 
-TEST(LoadForInference, RoundsToBf16OnRequest) {
+TEST(LoadForInference, RoundsOnRequest) {
   const auto folder = io::ModelFolder::open(testing::source_path("tests/golden/models/gpt2_inverse_layer_idx"));
-  const auto exact = load_model(folder, for_inference()), rounded = load_model(folder, for_inference(DType::kBF16));
-  EXPECT_FALSE(has_bf16(*exact, 2));
-  EXPECT_TRUE(has_bf16(*rounded, 2));
-  const std::vector<float> a = outputs(*exact), b = outputs(*rounded);
-  EXPECT_NE(a, b);
-  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 0.05 * (1 + std::abs(a[i]))) << i;
-  EXPECT_THROW(load_model(folder, for_inference(DType::kF16)), UsageError);
+  const auto exact = load_model(folder, for_inference());
+  const std::vector<float> a = outputs(*exact);
+  for (const auto& [dtype, tolerance] : {std::pair{DType::kBF16, 0.05}, std::pair{DType::kF16, 0.007}}) {
+    const auto rounded = load_model(folder, for_inference(dtype));
+    EXPECT_FALSE(has(dtype, *exact, 2));
+    EXPECT_TRUE(has(dtype, *rounded, 2));
+    const std::vector<float> b = outputs(*rounded);
+    EXPECT_NE(a, b);
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], tolerance * (1 + std::abs(a[i]))) << i;
+  }
+  EXPECT_THROW(load_model(folder, for_inference(DType::kI8)), UsageError);
 }
 
 // Sizes that the allocator has classes for, so that its numbers are those of the matrices.

@@ -6,14 +6,14 @@ namespace heed::nn {
 namespace {
 
 TEST(KeyTable, FollowsHypothesesThroughSelection) {
-  KeyTable table(2);
+  KeyTable table(2, {});
   table.append(0);  // rows 0, 1
   table.select(std::vector<int32_t>{1, 1, 0});
   table.append(2);  // rows 2, 3, 4
   ASSERT_EQ(table.rows(), 3);
   ASSERT_EQ(table.length(), 2);
   const auto slot = [&](int64_t row, int64_t t) {
-    return table.slots()[static_cast<size_t>(row * table.stride() + t)];
+    return table.slots().view().row<int32_t>(row)[t];
   };
   EXPECT_EQ(slot(0, 0), 1);
   EXPECT_EQ(slot(2, 0), 0);
@@ -27,9 +27,9 @@ TEST(KeyTable, FollowsHypothesesThroughSelection) {
 }
 
 TEST(KeyTable, BeginsWithPromptsOfDifferentLengths) {
-  KeyTable table = KeyTable::with_prompts(std::vector<int32_t>{0, 3, 3, 5});
+  KeyTable table = KeyTable::with_prompts(std::vector<int32_t>{0, 3, 3, 5}, {});
   const auto slots = [&](int64_t row) {
-    const auto begin = table.slots().begin() + row * table.stride();
+    const int32_t* begin = table.slots().view().row<int32_t>(row);
     return std::vector<int32_t>(begin, begin + table.lengths()[static_cast<size_t>(row)]);
   };
   using Slots = std::vector<int32_t>;
@@ -50,6 +50,18 @@ TEST(KeyTable, BeginsWithPromptsOfDifferentLengths) {
   for (int i = 0; i < 100; ++i) table.append(20 + 3 * i);
   EXPECT_EQ(slots(1).size(), 104u);
   EXPECT_EQ(slots(1)[4], 21);
+}
+
+TEST(KeyTable, SelectsByATensorToo) {
+  KeyTable table(3, {});
+  table.append(0);
+  table.select(Tensor::from(std::vector<int32_t>{2, 2, 1}, {3}));
+  table.append(3);
+  EXPECT_EQ(table.keys().table.row<int32_t>(0)[0], 2);
+  EXPECT_EQ(table.keys().table.row<int32_t>(2)[0], 1);
+  EXPECT_EQ(table.keys().table.row<int32_t>(2)[1], 5);
+  EXPECT_EQ(table.keys().lengths.as<int32_t>()[1], 2);
+  EXPECT_THROW(table.select(Tensor::from(std::vector<int32_t>{0}, {1})), ShapeError);
 }
 
 TEST(KeyValueCache, KeepsRowsWhileGrowing) {

@@ -43,14 +43,16 @@ TEST(Embedding, MatchesOneHotProduct) {
   }
 }
 
-// Tables in bf16, one or both, give what the same numbers give in f32.
-TEST(Embedding, Bf16IsItsWidenedTable) {
+// Tables in bf16 and f16, one or both, give what the same numbers give in f32.
+class NarrowTables : public ::testing::TestWithParam<DType> {};
+
+TEST_P(NarrowTables, GiveWhatTheyGiveWidened) {
   const Ragged b = batch();
   const Tensor ids = Tensor::from(b.ids, {b.tokens()});
   for (const int64_t model : {1, 7, 16, 128, 203}) {
     std::vector<Tensor> narrow, wide;
     for (const Tensor& exact : {testing::random_tensor({5, model}, 1), testing::random_tensor({4, model}, 2)}) {
-      narrow.push_back(Tensor::empty(exact.shape(), DType::kBF16));
+      narrow.push_back(Tensor::empty(exact.shape(), GetParam()));
       wide.push_back(Tensor::empty(exact.shape()));
       backend().copy(exact.view(), narrow.back().view());
       backend().copy(narrow.back().view(), wide.back().view());
@@ -66,6 +68,9 @@ TEST(Embedding, Bf16IsItsWidenedTable) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(In, NarrowTables, ::testing::Values(DType::kBF16, DType::kF16),
+                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+
 // A table that products read, too: once it is given up, its rows are those of the packed form, which lies in the
 // table's own memory if nobody else reads that.
 TEST(Embedding, RowsOfAPackedWeight) {
@@ -76,7 +81,7 @@ TEST(Embedding, RowsOfAPackedWeight) {
     const Tensor y = ops::embedding(ids, from, 3, ops::token_rows(b), positions, {});
     return y.to_vector<float>();
   };
-  for (const DType dtype : {DType::kF32, DType::kBF16})
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16})
     for (const int64_t rows : {5, 32, 70})
       for (const bool alone : {false, true}) {
         const Tensor table = Tensor::empty({rows, 37}, dtype);

@@ -174,16 +174,18 @@ TEST(Linear, PackedRowsAreIndependentOfTheBatch) {
   set_thread_count(0);
 }
 
-// Weights in bf16 give what the same numbers give in f32, bit for bit: for rows alone and many, for outputs and inputs
+// Weights in bf16 and f16 give what the same numbers give in f32, bit for bit: for rows alone and many, for outputs and inputs
 // that fill no panel, stored either way, with values that are denormal in f32 as well.
-TEST(Linear, PackedBf16IsItsWidenedWeights) {
+class NarrowWeights : public ::testing::TestWithParam<DType> {};
+
+TEST_P(NarrowWeights, GiveWhatTheyGiveWidened) {
   const NoGrad no_grad;
   for (const bool transposed : {false, true})
     for (const auto& [in, out] : {std::pair<int64_t, int64_t>{128, 384}, {700, 33}, {1, 5}, {3, 1}, {64, 1000}}) {
       const Tensor x = testing::random_tensor({130, in}, 3), bias = testing::random_tensor({out}, 2);
       const Tensor exact = testing::random_tensor(transposed ? Shape{in, out} : Shape{out, in}, 1);
       exact.data<float>()[0] = 1e-40f;
-      const Tensor narrow = converted(exact, DType::kBF16), wide = converted(narrow, DType::kF32);
+      const Tensor narrow = converted(exact, GetParam()), wide = converted(narrow, DType::kF32);
       const ops::Weight a(narrow, transposed), b(wide, transposed);
       for (const int64_t rows : {1, 2, 3, 7, 14, 15, 29, 130})
         for (const int threads : {1, 3}) {
@@ -199,7 +201,7 @@ TEST(Linear, PackedBf16IsItsWidenedWeights) {
   set_thread_count(0);
 }
 
-TEST(Linear, PackedBf16TakesHalfTheMemory) {
+TEST_P(NarrowWeights, TakeHalfTheMemory) {
   const auto bytes_of_packed = [](DType dtype) {
     const ops::Weight weight(converted(testing::random_tensor({256, 512}, 1), dtype));
     const size_t before = backend().bytes_in_use();
@@ -207,8 +209,11 @@ TEST(Linear, PackedBf16TakesHalfTheMemory) {
     return backend().bytes_in_use() - before;
   };
   EXPECT_EQ(bytes_of_packed(DType::kF32), size_t{4} * 256 * 512);
-  EXPECT_EQ(bytes_of_packed(DType::kBF16), size_t{2} * 256 * 512);
+  EXPECT_EQ(bytes_of_packed(GetParam()), size_t{2} * 256 * 512);
 }
+
+INSTANTIATE_TEST_SUITE_P(In, NarrowWeights, ::testing::Values(DType::kBF16, DType::kF16),
+                         [](const auto& tested) { return std::string(name_of(tested.param)); });
 
 // The first of several threads that use a weight packs it and gives its master up, beside the others.
 TEST(Linear, GivesTheMasterUpOnceItIsPacked) {

@@ -21,6 +21,8 @@
 
 namespace heed {
 
+struct SearchBatch;  // core/search_batch.h
+
 enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh, kSilu, kTanh };
 // Whether the derivative is computed from the activation's input; else its output tells it.
 constexpr bool derivative_needs_input(Activation kind) {
@@ -171,6 +173,12 @@ class Backend {
   virtual void dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) = 0;
   virtual void transpose(const TensorView& x, const TensorView& y) = 0;  // [a, b, c] -> [b, a, c]
 
+  // --- rows of elements of four bytes ---------------------------------------------------------------------------
+  // y[i] = x[rows[i]]; rows i32 [rows of y].
+  virtual void gather_rows(const TensorView& x, const TensorView& rows, const TensorView& y) = 0;
+  // y[r, lengths[r] - 1] = first + r; lengths i32 [rows], y i32 [rows, cols].
+  virtual void number_last(const TensorView& lengths, int32_t first, const TensorView& y) = 0;
+
   // --- reductions -----------------------------------------------------------------------------------------------
   virtual void column_sum(const TensorView& x, bool accumulate, const TensorView& y) = 0;  // [rows, cols] -> [cols]
   virtual double sum(const TensorView& x) = 0;
@@ -208,13 +216,19 @@ class Backend {
   virtual void log_softmax_top_k(const TensorView& logits, int k, const TensorView& values,
                                  const TensorView& indices) = 0;
 
+  // --- searches -------------------------------------------------------------------------------------------------
+  // A step of `searches` searches of which the rows' logits [searches * size, vocab] and the k likeliest tokens,
+  // from log_softmax_top_k, are given; the latter are written over.
+  virtual void advance_searches(const SearchBatch& batch, int64_t searches, const TensorView& logits,
+                                const TensorView& log_probs, const TensorView& ids) = 0;
+
   // --- embedding ------------------------------------------------------------------------------------------------
   // y[r] = dropout(scale table[ids[r]] + positions[position_ids[r]]); positions may be empty.
   virtual void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
                          const TensorView& positions, const Dropout& dropout, const TensorView& y) = 0;
-  // table[ids[r]] += scale dropout(dy[r]), in the order of r. Rows with id `skip` are left out.
-  virtual void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
-                                  int32_t skip, const TensorView& dtable) = 0;
+  // table[ids[r]] += scale dropout(dy[r]), in an order that the ids alone decide. Rows with id `skip` are left out.
+  virtual void embedding_backward(std::span<const int32_t> ids, const TensorView& dy, float scale,
+                                  const Dropout& dropout, int32_t skip, const TensorView& dtable) = 0;
 
   // --- rotary positions -----------------------------------------------------------------------------------------
   // Turns the pairs of channels (c, c + head_dim / 2) of every head of row r by the angles in table[position_ids[r]]

@@ -1,5 +1,5 @@
-// Rows of a table by id, with scale, positions and dropout, and the gradient of the table. Tables are f32 or bf16,
-// which is widened on the way.
+// Rows of a table by id, with scale, positions and dropout, and the gradient of the table. Tables are f32, or bf16
+// or f16, which are widened on the way.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "heed/cpu/embedding.cpp"
 #include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
@@ -8,6 +8,7 @@
 #include "heed/cpu/cpu_backend.h"
 #include "heed/cpu/dropout-inl.h"
 #include "heed/cpu/math-inl.h"
+#include "heed/cpu/packed_matrix.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
@@ -42,19 +43,19 @@ void embedding_of(const TensorView& ids, const TensorView& table, float scale, c
 
 void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
                const TensorView& positions, const Dropout& spec, const TensorView& y) {
-  const auto run = [&](auto function) { function(ids, table, scale, position_ids, positions, spec, y); };
-  const bool narrow_positions = positions.dtype == DType::kBF16;
-  if (table.dtype == DType::kBF16)
-    run(narrow_positions ? embedding_of<BFloat16, BFloat16> : embedding_of<BFloat16, float>);
-  else run(narrow_positions ? embedding_of<float, BFloat16> : embedding_of<float, float>);
+  with_matrix_type(table.dtype, [&](auto word) {
+    with_matrix_type(positions.dtype, [&](auto position) {
+      embedding_of<decltype(word), decltype(position)>(ids, table, scale, position_ids, positions, spec, y);
+    });
+  });
 }
 
 // Threads divide the columns in whole dropout groups, so that rows with the same id are added in order by one thread.
-void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& spec, int32_t skip,
-                        const TensorView& dtable) {
+void embedding_backward(std::span<const int32_t> ids, const TensorView& dy, float scale, const Dropout& spec,
+                        int32_t skip, const TensorView& dtable) {
   const FloatTag d;
   const int64_t lanes = lane_count(), cols = dy.cols();
-  const int32_t* id = ids.as<int32_t>();
+  const int32_t* id = ids.data();
   const FloatVec factor = hn::Set(d, scale);
   const int64_t unit = spec.active() ? kDropoutGroup : lanes;
   // Each part goes through all the rows: few, wide ones.
@@ -91,8 +92,8 @@ void CpuBackend::embedding(const TensorView& ids, const TensorView& table, float
                            const TensorView& positions, const Dropout& dropout, const TensorView& y) {
   HWY_DYNAMIC_DISPATCH(embedding)(ids, table, scale, position_ids, positions, dropout, y);
 }
-void CpuBackend::embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
-                                    int32_t skip, const TensorView& dtable) {
+void CpuBackend::embedding_backward(std::span<const int32_t> ids, const TensorView& dy, float scale,
+                                    const Dropout& dropout, int32_t skip, const TensorView& dtable) {
   HWY_DYNAMIC_DISPATCH(embedding_backward)(ids, dy, scale, dropout, skip, dtable);
 }
 

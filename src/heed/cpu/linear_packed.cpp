@@ -1,5 +1,5 @@
-// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors], f32 or
-// bf16.
+// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors], in f32, bf16
+// or f16.
 //
 // Each element is one chain of fused multiply-adds over `in` (tile-inl.h), so a row's result is the same in every batch
 // and for every thread count. Few rows take several panels at once, so that one row alone still has enough independent
@@ -7,7 +7,7 @@
 // make them collide in the first-level cache. The first tiles of a panel fetch the next panel: weights come from memory
 // or the third-level cache, and without that the products of a decoding step reach half to four fifths of this.
 //
-// Weights in bf16 are widened in the register: the results are those of the widened weights, bit for bit, and a
+// Weights in bf16 and f16 are widened in the register: the results are those of the widened weights, bit for bit, and a
 // decoding step reads half as much.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "heed/cpu/linear_packed.cpp"
@@ -162,8 +162,7 @@ void linear_packed(const TensorView& x, const PanelMatrix& w, const TensorView& 
   const Product p{x.as<float>(), x.row_stride, &w, bias ? padded_bias.data() : nullptr, y.as<float>(), y.row_stride};
   with_activation(kind, [&](auto constant) {
     constexpr Activation kKind = decltype(constant)::value;
-    if (w.dtype() == DType::kBF16) multiply<BFloat16, kKind>(p, y.rows());
-    else multiply<float, kKind>(p, y.rows());
+    with_matrix_type(w.dtype(), [&](auto element) { multiply<decltype(element), kKind>(p, y.rows()); });
   });
 }
 
@@ -230,8 +229,7 @@ void copy_rows(const PanelMatrix& w, const TensorView& ids, const TensorView& y)
 std::shared_ptr<const PackedMatrix> CpuBackend::pack(const TensorView& w, bool transposed) {
   const int64_t out = transposed ? w.cols() : w.rows(), in = transposed ? w.rows() : w.cols();
   auto packed = std::make_shared<PanelMatrix>(out, in, HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype);
-  if (w.dtype == DType::kBF16) fill_panels<BFloat16>(w, transposed, *packed);
-  else fill_panels<float>(w, transposed, *packed);
+  with_matrix_type(w.dtype, [&](auto element) { fill_panels<decltype(element)>(w, transposed, *packed); });
   return packed;
 }
 
@@ -240,8 +238,7 @@ std::shared_ptr<const PackedMatrix> CpuBackend::pack_in_place(const TensorView& 
   auto packed =
       std::make_shared<PanelMatrix>(w.rows(), w.cols(), HWY_DYNAMIC_DISPATCH(panel_width)(), w.dtype, w.data, memory);
   if (!w.contiguous() || packed->bytes() > bytes) return nullptr;
-  if (w.dtype == DType::kBF16) turn_panels<BFloat16>(*packed);
-  else turn_panels<float>(*packed);
+  with_matrix_type(w.dtype, [&](auto element) { turn_panels<decltype(element)>(*packed); });
   return packed;
 }
 
@@ -253,8 +250,7 @@ void CpuBackend::linear_packed(const TensorView& x, const PackedMatrix& w, const
 
 void CpuBackend::packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) {
   const auto& panels = static_cast<const PanelMatrix&>(w);
-  if (panels.dtype() == DType::kBF16) copy_rows<BFloat16>(panels, ids, y);
-  else copy_rows<float>(panels, ids, y);
+  with_matrix_type(panels.dtype(), [&](auto element) { copy_rows<decltype(element)>(panels, ids, y); });
 }
 
 }  // namespace heed::cpu

@@ -42,9 +42,20 @@ HWY_INLINE FloatVec widened(const BFloat16* p) {
   const auto bits = hn::LoadU(halves, reinterpret_cast<const uint16_t*>(p));
   return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
 }
-HWY_INLINE FloatVec load(const BFloat16* p, int64_t count) {
+// A vector of f16, widened.
+HWY_INLINE FloatVec widened(const Float16* p) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(FloatTag(), static_cast<float>(*p));
+#else
+  const hn::Rebind<hwy::float16_t, FloatTag> halves;
+  return hn::PromoteTo(FloatTag(), hn::LoadU(halves, reinterpret_cast<const hwy::float16_t*>(p)));
+#endif
+}
+template <class T>
+  requires(sizeof(T) == 2)
+HWY_INLINE FloatVec load(const T* p, int64_t count) {
   if (count >= lane_count()) return widened(p);
-  BFloat16 part[HWY_LANES(float)];  // a masked load of 16-bit numbers may read beyond the end
+  T part[HWY_LANES(float)];  // a masked load of 16-bit numbers may read beyond the end
   std::copy_n(p, count, part);
   return widened(part);
 }

@@ -1,12 +1,13 @@
 // PanelMatrix: a weight [out, in] as panels of `width` outputs, each stored [in][width], the last padded with zeros.
 //
-// A panel is as wide as two vectors of f32. Its elements are f32 or bf16, as the weight's; in bf16 lane i of the first
-// vector and lane i of the second lie side by side, so that one load, a shift and a mask give both in f32.
+// A panel is as wide as two vectors of f32. Its elements are f32, bf16 or f16, as the weight's; in bf16 lane i of the
+// first vector and lane i of the second lie side by side, so that one load, a shift and a mask give both in f32.
 #pragma once
 
 #include <memory>
 #include <utility>
 
+#include "heed/base/error.h"
 #include "heed/core/backend.h"
 #include "heed/cpu/cpu_backend.h"
 
@@ -39,7 +40,7 @@ class PanelMatrix final : public PackedMatrix {
   int64_t width() const { return width_; }
   int64_t panels() const { return panels_; }
   size_t bytes() const { return static_cast<size_t>(panels_ * in_ * width_) * size_of(dtype_); }
-  // T: float or BFloat16, as dtype() says.
+  // T: float, BFloat16 or Float16, as dtype() says.
   template <class T>
   T* panel(int64_t i) const {
     return static_cast<T*>(data_) + i * in_ * width_;
@@ -56,5 +57,16 @@ class PanelMatrix final : public PackedMatrix {
   void* data_;
   std::shared_ptr<void> memory_;
 };
+
+// Calls f with a value of the type of a matrix's elements: float, BFloat16 or Float16.
+template <class F>
+void with_matrix_type(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::kF32: return f(float());
+    case DType::kBF16: return f(BFloat16());
+    case DType::kF16: return f(Float16());
+    default: fail<DTypeError>("a matrix of {}; f32, bf16 or f16 was expected", name_of(dtype));
+  }
+}
 
 }  // namespace heed::cpu

@@ -73,6 +73,20 @@ HWY_INLINE void load_vectors(const BFloat16* b, V (&row)[2]) {
 #endif
 }
 
+// Two vectors in f16, one behind the other.
+HWY_INLINE void load_vectors(const Float16* b, V (&row)[2]) {
+  const D d;
+  for (int v = 0; v < 2; ++v) {
+    const Float16* from = b + v * static_cast<int>(hn::Lanes(d));
+#if HWY_TARGET == HWY_SCALAR
+    row[v] = hn::Set(d, static_cast<float>(*from));
+#else
+    const hn::Rebind<hwy::float16_t, D> halves;
+    row[v] = hn::PromoteTo(d, hn::LoadU(halves, reinterpret_cast<const hwy::float16_t*>(from)));
+#endif
+  }
+}
+
 // Writes or adds one tile: kRows rows, kVecs vectors, the last cut to `columns`. `epilogue(row, vector index, value)`
 // turns the accumulated sum into what is stored (bias, activation, scale).
 template <int kRows, int kVecs, bool kFetch = false, class B, class Epilogue>

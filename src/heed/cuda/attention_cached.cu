@@ -1,14 +1,16 @@
 // Attention of one new query per row over cached keys and values, which a table finds: a beam that changed its history
 // only changed the table.
 //
-// A block has a row's head; its four warps take keys in turn, each with a softmax of its own, and are put together in
-// order at the end. So a row's result depends on head_dim and the number of keys alone.
+// A block has a row's head; its four warps take four keys each in turn, which are on their way together, each warp with a
+// softmax of its own, and are put together in order at the end. So a row's result depends on head_dim and the number of
+// keys alone.
 #include "heed/cuda/attention.h"
 
 namespace heed::cuda {
 namespace {
 
 constexpr int kWarps = 4;
+constexpr int kKeys = 4;  // of a warp at a time
 
 struct Cached {
   Rows<const float> q, keys, values;
@@ -34,22 +36,39 @@ __global__ void __launch_bounds__(kWarps* kWarp) attention_cached_kernel(Cached 
     const int c = lane + kWarp * i;
     query[i] = c < p.dim ? f.q[row][head * p.dim + c] : 0.0f;
   }
-  for (int t = warp; t < length; t += kWarps) {
-    const float *key = f.keys[at[t]] + column, *value = f.values[at[t]] + column;
-    float product = 0;
+  for (int first = warp * kKeys; first < length; first += kWarps * kKeys) {
+    float keys[kKeys][kPerLane], values[kKeys][kPerLane], scores[kKeys];
 #pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      const int c = lane + kWarp * i;
-      if (c < p.dim) product = fmaf(query[i], key[c], product);
+    for (int j = 0; j < kKeys; ++j) {
+      const int32_t place = at[first + j < length ? first + j : length - 1];
+#pragma unroll
+      for (int i = 0; i < kPerLane; ++i) {
+        const int c = lane + kWarp * i;
+        keys[j][i] = c < p.dim ? f.keys[place][column + c] : 0.0f;
+        values[j][i] = c < p.dim ? f.values[place][column + c] : 0.0f;
+      }
     }
-    const float score = p.score(reduce_lanes<Add>(product), head, length - 1, t);
-    const float larger = fmaxf(max, score), correction = expf(max - larger), weight = expf(score - larger);
-    max = larger;
-    total = fmaf(total, correction, weight);
+    float larger = max;
 #pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      const int c = lane + kWarp * i;
-      if (c < p.dim) acc[i] = fmaf(weight, value[c], acc[i] * correction);
+    for (int j = 0; j < kKeys; ++j) {
+      float product = 0;
+#pragma unroll
+      for (int i = 0; i < kPerLane; ++i) product = fmaf(query[i], keys[j][i], product);
+      product = reduce_lanes<Add>(product);
+      scores[j] = first + j < length ? p.score(product, head, length - 1, first + j) : -INFINITY;
+      larger = fmaxf(larger, scores[j]);
+    }
+    const float correction = expf(max - larger);
+    max = larger;
+    total *= correction;
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i) acc[i] *= correction;
+#pragma unroll
+    for (int j = 0; j < kKeys; ++j) {
+      const float weight = expf(scores[j] - larger);
+      total += weight;
+#pragma unroll
+      for (int i = 0; i < kPerLane; ++i) acc[i] = fmaf(weight, values[j][i], acc[i]);
     }
   }
   if (lane == 0) {

@@ -68,6 +68,9 @@ class CudaBackend final : public Backend {
   void dropout(const TensorView& x, const Dropout& dropout, bool accumulate, const TensorView& y) override;
   void transpose(const TensorView& x, const TensorView& y) override;
 
+  void gather_rows(const TensorView& x, const TensorView& rows, const TensorView& y) override;
+  void number_last(const TensorView& lengths, int32_t first, const TensorView& y) override;
+
   void column_sum(const TensorView& x, bool accumulate, const TensorView& y) override;
   double sum(const TensorView& x) override;
   double sum_of_squares(const TensorView& x) override;
@@ -87,10 +90,12 @@ class CudaBackend final : public Backend {
   void cross_entropy(const TensorView& logits, const TensorView& targets, float smoothing, const TensorView& losses,
                      const TensorView& nll, const TensorView& dlogits) override;
   void log_softmax_top_k(const TensorView& logits, int k, const TensorView& values, const TensorView& indices) override;
+  void advance_searches(const SearchBatch& batch, int64_t searches, const TensorView& logits,
+                        const TensorView& log_probs, const TensorView& ids) override;
 
   void embedding(const TensorView& ids, const TensorView& table, float scale, const TensorView& position_ids,
                  const TensorView& positions, const Dropout& dropout, const TensorView& y) override;
-  void embedding_backward(const TensorView& ids, const TensorView& dy, float scale, const Dropout& dropout,
+  void embedding_backward(std::span<const int32_t> ids, const TensorView& dy, float scale, const Dropout& dropout,
                           int32_t skip, const TensorView& dtable) override;
 
   void rope(const TensorView& x, const TensorView& position_ids, const TensorView& table, bool inverse, bool accumulate,

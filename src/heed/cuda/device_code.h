@@ -6,11 +6,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define HEED_DEVICE __host__ __device__ __forceinline__
-#else
-#define HEED_DEVICE inline
-#endif
+#include "heed/core/host_device.h"
 
 namespace heed::cuda {
 

@@ -83,6 +83,25 @@ cublasLtEpilogue_t epilogue_of(const Product& p) {
 
 constexpr size_t kReadAtOnce = 16;  // bytes
 
+Product without_epilogue(Product p) {
+  p.bias = {};
+  p.relu = false;
+  return p;
+}
+
+// The same product of rather more rows of a batch, which a's rows are: batches differ from step to step, and an
+// algorithm that is good for 64 rows more is good for them.
+Product of_rounded_rows(Product p) {
+  constexpr int64_t kMultiple = 64;
+  const int64_t rows = p.a.rows(), rounded = (rows + kMultiple - 1) / kMultiple * kMultiple;
+  if (rows <= kMultiple) return p;
+  p.a.shape = {rounded, p.a.cols()};
+  if (!p.transpose_a) p.c.shape = {rounded, p.c.cols()};
+  else if (p.transpose_b) p.b.shape = {p.b.rows(), rounded};
+  else p.b.shape = {rounded, p.b.cols()};
+  return p;
+}
+
 }  // namespace
 
 // Rows of bf16 must begin at multiples of what is read at once.
@@ -139,10 +158,9 @@ Products::Key Products::key_of(const Product& p) {
           alignment_of(p.bias.data)};
 }
 
-cublasLtMatmulAlgo_t Products::algorithm(const Key& key, const Description& d) {
-  const std::lock_guard lock(mutex_);
-  const auto known = algorithms_.find(key);
-  if (known != algorithms_.end()) return known->second;
+std::optional<cublasLtMatmulAlgo_t> Products::ask(const Product& p) {
+  const Description d(p);
+  const Key key = key_of(p);
   Preference preference;
   preference.set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspace);
   preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
@@ -151,31 +169,60 @@ cublasLtMatmulAlgo_t Products::algorithm(const Key& key, const Description& d) {
   preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  check_cublas(cublasLtMatmulAlgoGetHeuristic(handle_, d.operation.get(), d.b.get(), d.a.get(), d.c.get(), d.c.get(),
-                                              preference.get(), 1, &result, &found),
-               "the choice of an algorithm");
-  check<DeviceError>(found == 1 && result.state == CUBLAS_STATUS_SUCCESS,
-                     "cuBLASLt has no algorithm for a product of [{}, {}] and [{}, {}] in {}", key.m, key.k, key.k,
-                     key.n, name_of(key.dtype));
-  return algorithms_.emplace(key, result.algo).first->second;
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle_, d.operation.get(), d.b.get(), d.a.get(), d.c.get(), d.c.get(),
+                                     preference.get(), 1, &result, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return std::nullopt;
+  check_cublas(status, "the choice of an algorithm");
+  if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+  return result.algo;
+}
+
+Products::Plan Products::plan(const Product& p) {
+  const std::lock_guard lock(mutex_);
+  const Key key = key_of(p);
+  const auto known = plans_.find(key);
+  if (known != plans_.end()) return known->second;
+  bool epilogue = true;
+  auto algorithm = ask(p);
+  if (!algorithm && (p.bias || p.relu)) {
+    epilogue = false;
+    algorithm = ask(without_epilogue(p));
+  }
+  check<DeviceError>(algorithm.has_value(), "cuBLASLt has no algorithm for a product of [{}, {}] and [{}, {}] in {}",
+                     key.m, key.k, key.k, key.n, name_of(key.dtype));
+  return plans_.emplace(key, Plan{*algorithm, epilogue}).first->second;
+}
+
+bool Products::carry_out(const Product& p, const Plan& plan) {
+  const cudaStream_t stream = backend_.stream();
+  const Description d(plan.epilogue ? p : without_epilogue(p));
+  const float beta = p.accumulate ? 1.0f : 0.0f;
+  const cublasStatus_t status =
+      cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta, p.c.data,
+                     d.c.get(), p.c.data, d.c.get(), &plan.algorithm, workspace_, kWorkspace, stream);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+  check_cublas(status, "a product");
+  if (!plan.epilogue) add_epilogue(p);
+  return true;
+}
+
+void Products::add_epilogue(const Product& p) {
+  const Operand bias(backend_, p.bias, DType::kF32);
+  bias_activation(backend_.stream(), p.c, bias.view(), p.relu ? Activation::kRelu : Activation::kNone, {});
 }
 
 void Products::run(const Product& p) {
   check<DTypeError>(p.a.dtype == DType::kBF16 || p.c.dtype == DType::kF32, "a product of {} factors into {}",
                     name_of(p.a.dtype), name_of(p.c.dtype));
   if (p.c.rows() == 0 || p.c.cols() == 0) return;
-  const cudaStream_t stream = backend_.stream();
   if (p.depth() == 0) {  // nothing is summed
     if (!p.accumulate) backend_.fill(p.c, 0);
-    const Operand bias(backend_, p.bias, DType::kF32);
-    return bias_activation(stream, p.c, bias.view(), p.relu ? Activation::kRelu : Activation::kNone, {});
+    return add_epilogue(p);
   }
-  const Description d(p);
-  const cublasLtMatmulAlgo_t chosen = algorithm(key_of(p), d);
-  const float beta = p.accumulate ? 1.0f : 0.0f;
-  check_cublas(cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta,
-                              p.c.data, d.c.get(), p.c.data, d.c.get(), &chosen, workspace_, kWorkspace, stream),
-               "a product");
+  if (carry_out(p, plan(of_rounded_rows(p)))) return;
+  check<DeviceError>(carry_out(p, plan(p)), "cuBLASLt refuses a product of {} rows that it has an algorithm for",
+                     p.a.rows());
 }
 
 void CudaBackend::gemm(const TensorView& a, bool transpose_a, const TensorView& b, bool transpose_b, float alpha,

@@ -2,8 +2,8 @@
 //
 // cuBLASLt counts columns first, so c = a b is computed as c^T = b^T a^T on the same memory. f32 factors are multiplied
 // as they are (tf32, which would round them to 10 bits, stays off), bf16 factors by tensor cores; sums are f32, results
-// f32 or, of bf16 factors, bf16. Which of cuBLASLt's algorithms runs is asked once per shape and kept, so the same
-// product gives the same bits.
+// f32 or, of bf16 factors, bf16. Which of cuBLASLt's algorithms runs is asked once per shape, the rows of a batch
+// rounded up to 64, and kept, so the same product gives the same bits.
 #pragma once
 
 #include <cublasLt.h>
@@ -68,15 +68,25 @@ class Products {
     auto operator<=>(const Key&) const = default;
   };
   struct Description;
+  // How a product is computed.
+  struct Plan {
+    cublasLtMatmulAlgo_t algorithm;
+    bool epilogue;  // it adds the bias and takes ReLU itself
+  };
 
   static Key key_of(const Product& product);
-  cublasLtMatmulAlgo_t algorithm(const Key& key, const Description& description);
+  std::optional<cublasLtMatmulAlgo_t> ask(const Product& product);
+  Plan plan(const Product& product);
+  // False if cuBLASLt will not compute it so.
+  bool carry_out(const Product& product, const Plan& plan);
+  // The bias and ReLU by themselves.
+  void add_epilogue(const Product& product);
 
   CudaBackend& backend_;
   cublasLtHandle_t handle_ = nullptr;
   void* workspace_ = nullptr;
   std::mutex mutex_;
-  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<Key, Plan> plans_;
 };
 
 // --- around a product (elementwise.cu) --------------------------------------------------------------------------

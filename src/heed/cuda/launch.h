@@ -21,6 +21,9 @@ namespace heed::cuda {
 
 inline constexpr int kWarp = 32;
 inline constexpr int kThreads = 256;  // of a block, where nothing speaks for another number
+// Blocks that keep a large GPU busy: two for each of a Hopper's multiprocessors. A constant, so that what depends on it
+// is the same on all GPUs.
+inline constexpr int64_t kBusyBlocks = 264;
 
 // Throws DeviceError with what the runtime says about `status`, unless it is success.
 void check_cuda(cudaError_t status, const char* what);
@@ -132,6 +135,8 @@ void for_each_unit(cudaStream_t stream, int64_t rows, int64_t cols, const F& f) 
   launch(stream, {std::min<int64_t>((total + kThreads - 1) / kThreads, 1 << 15)}, &unit_kernel<F>, total, units, f);
 }
 
+// What f.read(row, column) gives for the channels of a unit, all of which are read before f.write(row, column, read,
+// factor) is called for any, so that the reads are under way together.
 template <class F>
 struct DroppedChannels {
   int64_t cols;
@@ -139,15 +144,17 @@ struct DroppedChannels {
   F f;
   __device__ void operator()(int64_t r, int64_t unit) const {
     const DropoutFactors factors = spec.unit(r, unit);
+    decltype(f.read(0, 0)) read[kUnitChannels];
 #pragma unroll
-    for (int j = 0; j < kUnitChannels; ++j) {
-      const int64_t c = unit_channel(unit, j);
-      if (c < cols) f(r, c, factors[j]);
-    }
+    for (int j = 0; j < kUnitChannels; ++j)
+      if (const int64_t c = unit_channel(unit, j); c < cols) read[j] = f.read(r, c);
+#pragma unroll
+    for (int j = 0; j < kUnitChannels; ++j)
+      if (const int64_t c = unit_channel(unit, j); c < cols) f.write(r, c, read[j], factors[j]);
   }
 };
 
-// Calls f(row, column, factor) for all elements of rows of `cols` channels.
+// f.read and f.write for all elements of rows of `cols` channels, the latter with the element's factor.
 template <class F>
 void for_each_dropped(cudaStream_t stream, int64_t rows, int64_t cols, const Dropout& dropout, const F& f) {
   for_each_unit(stream, rows, cols, DroppedChannels<F>{cols, DropoutSpec(dropout), f});
@@ -197,6 +204,7 @@ __global__ void column_chunk_kernel(int64_t rows, int64_t cols, int64_t chunk_ro
   const int lane = static_cast<int>(threadIdx.x / kWarp);
   float sums[kSums] = {};
   const int64_t end = (chunk + 1) * chunk_rows < rows ? (chunk + 1) * chunk_rows : rows;
+#pragma unroll 4
   for (int64_t r = chunk * chunk_rows + lane; c < cols && r < end; r += kSumLanes) {
     float values[kSums];
     f(r, c, values);
@@ -224,6 +232,7 @@ __global__ void column_total_kernel(const float* partial, int64_t chunks, int64_
   float* out = outputs.data[s];
   if (!out) return;
   float total = 0;
+#pragma unroll 16
   for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[(chunk * kSums + s) * cols + c];
   out[c] = accumulate ? out[c] + total : total;
 }

@@ -1,4 +1,4 @@
-// y = act(x w^T + bias) of inference, with a weight kept as f32 [in][out]; one of bf16 goes to tensor cores
+// y = act(x w^T + bias) of inference, with a weight kept as f32 [in][out]; one of bf16 or f16 goes to tensor cores
 // (linear_narrow.cu).
 //
 // Each element is one chain of fused multiply-adds over `in` in order, as on the CPU: a row's result does not depend on
@@ -42,27 +42,39 @@ struct PackedProduct {
   Activation kind;
 };
 
-// A tile of 16 kRows rows by 64 columns; each thread has kRows rows by 4 columns of it.
+// A tile of 16 kRows rows by 64 columns; each thread has kRows rows by 4 columns of it. What comes next over `in` is on
+// its way while it multiplies.
 template <int kRows>
 __global__ void __launch_bounds__(kThreads) packed_product_kernel(PackedProduct p) {
   constexpr int kTileRows = kThreadsDown * kRows, kStride = kTileRows + 2;  // two rows' pairs lie in different banks
+  constexpr int kXs = kTileRows * kDepth / kThreads, kWs = kDepth * kColumns / kThreads;  // that a thread brings
   __shared__ float xs[kDepth][kStride];
   __shared__ float ws[kDepth][kColumns];
   const int64_t first_row = blockIdx.x / p.column_tiles * kTileRows;
   const int64_t first_column = blockIdx.x % p.column_tiles * kColumns;
-  const int across = static_cast<int>(threadIdx.x) % kThreadsAcross,
-            down = static_cast<int>(threadIdx.x) / kThreadsAcross;
-  float acc[kRows][kColumnsOfThread] = {};
+  const int own = static_cast<int>(threadIdx.x), across = own % kThreadsAcross, down = own / kThreadsAcross;
+  float next_xs[kXs], next_ws[kWs], acc[kRows][kColumnsOfThread] = {};
+  const auto fetch = [&](int64_t k0) {
+#pragma unroll
+    for (int n = 0; n < kXs; ++n) {
+      const int i = own + n * kThreads, r = i / kDepth, k = i % kDepth;
+      next_xs[n] = first_row + r < p.rows && k0 + k < p.in ? p.x[first_row + r][k0 + k] : 0.0f;
+    }
+#pragma unroll
+    for (int n = 0; n < kWs; ++n) {
+      const int i = own + n * kThreads, k = i / kColumns, c = i % kColumns;
+      next_ws[n] = k0 + k < p.in && first_column + c < p.out ? p.w[(k0 + k) * p.out + first_column + c] : 0.0f;
+    }
+  };
+  fetch(0);
   for (int64_t k0 = 0; k0 < p.in; k0 += kDepth) {
-    for (int i = static_cast<int>(threadIdx.x); i < kTileRows * kDepth; i += kThreads) {
-      const int r = i / kDepth, k = i % kDepth;
-      xs[k][r] = first_row + r < p.rows && k0 + k < p.in ? p.x[first_row + r][k0 + k] : 0.0f;
-    }
-    for (int i = static_cast<int>(threadIdx.x); i < kDepth * kColumns; i += kThreads) {
-      const int k = i / kColumns, c = i % kColumns;
-      ws[k][c] = k0 + k < p.in && first_column + c < p.out ? p.w[(k0 + k) * p.out + first_column + c] : 0.0f;
-    }
+    __syncthreads();  // the tiles before have been read
+#pragma unroll
+    for (int n = 0; n < kXs; ++n) xs[(own + n * kThreads) % kDepth][(own + n * kThreads) / kDepth] = next_xs[n];
+#pragma unroll
+    for (int n = 0; n < kWs; ++n) ws[(own + n * kThreads) / kColumns][(own + n * kThreads) % kColumns] = next_ws[n];
     __syncthreads();
+    if (k0 + kDepth < p.in) fetch(k0 + kDepth);
 #pragma unroll 4
     for (int k = 0; k < kDepth; ++k) {
       float w[kColumnsOfThread];
@@ -75,7 +87,6 @@ __global__ void __launch_bounds__(kThreads) packed_product_kernel(PackedProduct 
         for (int c = 0; c < kColumnsOfThread; ++c) acc[r][c] = fmaf(x, w[c], acc[r][c]);
       }
     }
-    __syncthreads();
   }
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
@@ -100,15 +111,18 @@ struct PackedRow {
 };
 
 template <int kRows>
+int64_t tiles_of(const PackedProduct& p) {
+  return (p.rows + kThreadsDown * kRows - 1) / (kThreadsDown * kRows) * p.column_tiles;
+}
+template <int kRows>
 void run_tiles(cudaStream_t stream, const PackedProduct& p) {
-  const int64_t row_tiles = (p.rows + kThreadsDown * kRows - 1) / (kThreadsDown * kRows);
-  launch(stream, {row_tiles * p.column_tiles}, &packed_product_kernel<kRows>, p);
+  launch(stream, {tiles_of<kRows>(p)}, &packed_product_kernel<kRows>, p);
 }
 
 }  // namespace
 
 std::shared_ptr<const PackedMatrix> CudaBackend::pack(const TensorView& w, bool transposed) {
-  if (w.dtype == DType::kBF16) return std::make_shared<NarrowWeight>(*this, w, transposed);
+  if (w.dtype == DType::kBF16 || w.dtype == DType::kF16) return std::make_shared<NarrowWeight>(*this, w, transposed);
   return std::make_shared<PackedWeight>(*this, w, transposed);
 }
 
@@ -127,15 +141,19 @@ void CudaBackend::linear_packed(const TensorView& x, const PackedMatrix& w, cons
                         out,
                         (out + kColumns - 1) / kColumns,
                         kind};
-  if (p.rows <= 64) run_tiles<2>(stream(), p);
+  if (tiles_of<8>(p) < kBusyBlocks) run_tiles<2>(stream(), p);
   else run_tiles<8>(stream(), p);
 }
 
 void CudaBackend::packed_rows(const PackedMatrix& w, const TensorView& ids, const TensorView& y) {
   if (const auto* narrow = dynamic_cast<const NarrowWeight*>(&w)) {
     const TensorView rows = narrow->view();
-    return for_each_element(stream(), y.rows(), y.cols(),
-                            PackedRow<Bf16>{ids.as<int32_t>(), rows.as<Bf16>(), rows.row_stride, 1, rows_of<float>(y)});
+    const auto copy_from = [&](const auto* w_data) {
+      for_each_element(stream(), y.rows(), y.cols(),
+                       PackedRow<std::remove_cvref_t<decltype(*w_data)>>{ids.as<int32_t>(), w_data, rows.row_stride, 1,
+                                                                         rows_of<float>(y)});
+    };
+    return rows.dtype == DType::kF16 ? copy_from(rows.as<F16>()) : copy_from(rows.as<Bf16>());
   }
   const auto& packed = static_cast<const PackedWeight&>(w);
   for_each_element(stream(), y.rows(), y.cols(),

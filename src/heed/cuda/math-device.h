@@ -111,6 +111,12 @@ HEED_DEVICE float float_of_f16(uint16_t bits) {
   return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+// A matrix's element that is kept in f16.
+struct F16 {
+  uint16_t bits;
+  HEED_DEVICE explicit operator float() const { return float_of_f16(bits); }
+};
+
 // An element on its way from one type to another: integers stay exact.
 struct Number {
   int64_t integer = 0;
@@ -188,4 +194,6 @@ struct AdamStep {
 namespace heed {
 template <>
 inline constexpr DType kDTypeOf<cuda::Bf16> = DType::kBF16;
+template <>
+inline constexpr DType kDTypeOf<cuda::F16> = DType::kF16;
 }  // namespace heed

@@ -1,4 +1,4 @@
-// Products of tiles of bf16 in shared memory by a block of four warps.
+// Products of tiles of bf16, or f16, in shared memory by a block of four warps.
 //
 // A block has a tile of 64 kRowTiles rows, a warp 16 kRowTiles of them. A warp's sums [16 kRowTiles, kCols] are spread
 // over its lanes as mma's are (mma-device.h): number [m][n][i] has row 16 m + 8 (i / 2) + group and column
@@ -28,7 +28,7 @@ __device__ __forceinline__ int first_row_of_warp() {
 }
 
 // sums += own others^T, [16 kRowTiles, kDim] by [kCols, kDim].
-template <int kDim, int kRowTiles, int kCols>
+template <int kDim, int kRowTiles, int kCols, class T = Bf16>
 __device__ __forceinline__ void multiply_rows(const uint16_t* own, const uint16_t* others,
                                               float (&sums)[kRowTiles][kCols / 8][4]) {
   constexpr int kStride = kTileStride<kDim>;
@@ -45,8 +45,8 @@ __device__ __forceinline__ void multiply_rows(const uint16_t* own, const uint16_
       const Words b = load_matrices(b_row + n * 8 * kStride + c);
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
-        mma(sums[m][n], a[m], b.x[0], b.x[1]);
-        mma(sums[m][n + 1], a[m], b.x[2], b.x[3]);
+        Factors<T>::multiply(sums[m][n], a[m], b.x[0], b.x[1]);
+        Factors<T>::multiply(sums[m][n + 1], a[m], b.x[2], b.x[3]);
       }
     }
   }

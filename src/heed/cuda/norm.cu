@@ -8,18 +8,28 @@
 namespace heed::cuda {
 namespace {
 
-// Calls f(channel, j, factors) for the channels of the row that are this thread's.
-template <class F>
-__device__ void for_own_channels(int64_t row, int64_t cols, const DropoutSpec& spec, const F& f) {
+// Calls use(channel, read(channel), factor) for the channels of the row that are this thread's, those of a unit being
+// read before any is used, so that the reads are under way together.
+template <class Read, class Use>
+__device__ void for_own_channels(int64_t row, int64_t cols, const DropoutSpec& spec, const Read& read, const Use& use) {
   for (int64_t unit = threadIdx.x; unit < units_of(cols); unit += blockDim.x) {
+    decltype(read(0)) values[kUnitChannels];
+#pragma unroll
+    for (int j = 0; j < kUnitChannels; ++j)
+      if (const int64_t c = unit_channel(unit, j); c < cols) values[j] = read(c);
     const DropoutFactors factors = spec.active ? spec.unit(row, unit) : DropoutFactors{{}, 0, 1.0f};
 #pragma unroll
-    for (int j = 0; j < kUnitChannels; ++j) {
-      const int64_t c = unit_channel(unit, j);
-      if (c < cols) f(c, factors[j]);
-    }
+    for (int j = 0; j < kUnitChannels; ++j)
+      if (const int64_t c = unit_channel(unit, j); c < cols) use(c, values[j], factors[j]);
   }
 }
+
+struct Two {
+  float a, b;
+};
+struct Three {
+  float a, b, c;
+};
 
 template <class T>
 struct AddNorm {
@@ -42,16 +52,20 @@ __global__ void add_norm_kernel(AddNorm<T> a) {
   T* y = a.y[r];
   T* s = a.sum ? a.sum[r] : y;
   float total = 0;
-  for_own_channels(r, a.cols, a.dropout, [&](int64_t c, float factor) {
-    s[c] = f ? T(float(x[c]) + float(f[c]) * factor) : x[c];
-    total += float(s[c]);
-  });
+  for_own_channels(
+      r, a.cols, a.dropout, [&](int64_t c) { return Two{float(x[c]), f ? float(f[c]) : 0.0f}; },
+      [&](int64_t c, const Two& in, float factor) {
+        const T kept(in.a + in.b * factor);
+        s[c] = kept;
+        total += float(kept);
+      });
   const DropoutSpec none;
+  const auto sum_at = [&](int64_t c) { return float(s[c]); };
   const float n = static_cast<float>(a.cols);
   const float mean = a.kind == NormKind::kLayer ? reduce_block<Add>(total) / n : 0.0f;
   float squares = 0;
-  for_own_channels(r, a.cols, none, [&](int64_t c, float) {
-    const float deviation = float(s[c]) - mean;
+  for_own_channels(r, a.cols, none, sum_at, [&](int64_t, float x_c, float) {
+    const float deviation = x_c - mean;
     squares = fmaf(deviation, deviation, squares);
   });
   const float rstd = 1.0f / sqrtf(reduce_block<Add>(squares) / n + a.epsilon);
@@ -59,10 +73,9 @@ __global__ void add_norm_kernel(AddNorm<T> a) {
     a.statistics[r][0] = mean;
     a.statistics[r][1] = rstd;
   }
-  for_own_channels(r, a.cols, none, [&](int64_t c, float) {
-    const float value = (float(s[c]) - mean) * rstd * a.gamma[c];
-    y[c] = T(a.beta ? value + a.beta[c] : value);
-  });
+  for_own_channels(
+      r, a.cols, none, [&](int64_t c) { return Three{float(s[c]), a.gamma[c], a.beta ? a.beta[c] : 0.0f}; },
+      [&](int64_t c, const Three& in, float) { y[c] = T((in.a - mean) * rstd * in.b + in.c); });
 }
 
 template <class T>
@@ -87,23 +100,27 @@ __global__ void norm_backward_kernel(NormBackward<T> b) {
   const float mean = b.statistics[r][0], rstd = b.statistics[r][1], n = static_cast<float>(b.cols);
   const DropoutSpec none;
   float sum_g = 0, sum_gn = 0;
-  for_own_channels(r, b.cols, none, [&](int64_t c, float) {
-    const float gg = float(dy[c]) * b.gamma[c];
-    sum_g += gg;
-    sum_gn = fmaf(gg, (float(s[c]) - mean) * rstd, sum_gn);
+  // dy gamma, and the normalised sum
+  const auto inputs = [&](int64_t c) { return Two{float(dy[c]) * b.gamma[c], (float(s[c]) - mean) * rstd}; };
+  for_own_channels(r, b.cols, none, inputs, [&](int64_t, const Two& in, float) {
+    sum_g += in.a;
+    sum_gn = fmaf(in.a, in.b, sum_gn);
   });
   const float total_g = reduce_block<Add>(sum_g), mean_gn = reduce_block<Add>(sum_gn) / n;
   const float mean_g = b.kind == NormKind::kLayer ? total_g / n : 0.0f;
   const T* dsum = b.dsum ? b.dsum[r] : nullptr;
   T* dx = b.dx ? b.dx[r] : nullptr;
   T* df = b.df ? b.df[r] : nullptr;
-  for_own_channels(r, b.cols, df ? b.dropout : none, [&](int64_t c, float factor) {
-    const float norm = (float(s[c]) - mean) * rstd;
-    float value = rstd * fmaf(-norm, mean_gn, float(dy[c]) * b.gamma[c] - mean_g);
-    if (dsum) value += float(dsum[c]);
-    if (dx) put(value, b.accumulate_dx, dx[c]);
-    if (df) put(value * factor, b.accumulate_df, df[c]);
-  });
+  for_own_channels(
+      r, b.cols, df ? b.dropout : none,
+      [&](int64_t c) {
+        const Two in = inputs(c);
+        return rstd * fmaf(-in.b, mean_gn, in.a - mean_g) + (dsum ? float(dsum[c]) : 0.0f);
+      },
+      [&](int64_t c, float value, float factor) {
+        if (dx) put(value, b.accumulate_dx, dx[c]);
+        if (df) put(value * factor, b.accumulate_df, df[c]);
+      });
 }
 
 // What a row adds to dgamma and dbeta: dy n, dy.

@@ -54,6 +54,9 @@ __global__ void log_softmax_kernel(Rows<const float> x, Rows<float> y, int64_t c
   for_own_columns(cols, [&](int64_t c) { out[c] = in[c] - log_sum; });
 }
 
+// Of a block: so many that the rows of all blocks at work, which each pass reads again, stay in the cache.
+constexpr int kRowThreads = 1024;
+
 template <class T>
 struct CrossEntropy {
   Rows<const float> logits;
@@ -66,7 +69,7 @@ struct CrossEntropy {
 
 // -(1 - s) log p(t) - s / n sum of log p = lse - (1 - s) x_t - s / n sum of x
 template <class T>
-__global__ void cross_entropy_kernel(CrossEntropy<T> f) {
+__global__ void __launch_bounds__(kRowThreads) cross_entropy_kernel(CrossEntropy<T> f) {
   const int64_t r = blockIdx.x;
   const float* x = f.logits[r];
   T* dx = f.dlogits ? f.dlogits[r] : nullptr;
@@ -77,13 +80,21 @@ __global__ void cross_entropy_kernel(CrossEntropy<T> f) {
     return;
   }
   const float chosen = x[target];  // before dx is written over it: the reductions below wait for all threads
-  const float max = row_maximum(x, f.cols);
-  float exponentials = 0, plain = 0;
+  // In one pass: exponentials of what lies below the largest of this thread's columns so far.
+  float own_max = -INFINITY, own_exponentials = 0, plain = 0;
   for_own_columns(f.cols, [&](int64_t c) {
-    exponentials += expf(x[c] - max);
-    plain += x[c];
+    const float value = x[c];
+    plain += value;
+    if (value > own_max) {
+      own_exponentials = fmaf(own_exponentials, expf(own_max - value), 1.0f);
+      own_max = value;
+    } else if (value != -INFINITY) {
+      own_exponentials += expf(value - own_max);
+    }
   });
-  exponentials = reduce_block<Add>(exponentials);
+  const float max = reduce_block<Maximum>(own_max);
+  const float own_share = own_max == max ? 1.0f : expf(own_max - max);
+  const float exponentials = reduce_block<Add>(own_exponentials * own_share);
   plain = reduce_block<Add>(plain);
   const float log_sum = max + logf(exponentials);
   if (threadIdx.x == 0) {
@@ -123,7 +134,7 @@ void CudaBackend::cross_entropy(const TensorView& logits, const TensorView& targ
   const int64_t cols = logits.cols();
   with_element(dlogits, [&](auto element) {
     using T = decltype(element);
-    launch(stream(), {logits.rows(), threads_for(cols)}, &cross_entropy_kernel<T>,
+    launch(stream(), {logits.rows(), threads_for(cols, kRowThreads)}, &cross_entropy_kernel<T>,
            CrossEntropy<T>{rows_of<const float>(logits), targets.as<int32_t>(), smoothing,
                            smoothing / static_cast<float>(cols), losses.as<float>(), nll.as<float>(),
                            rows_of<T>(dlogits), cols});

@@ -1,7 +1,7 @@
 // The k best of each row of logits with their log-probabilities: what a step of beam search needs of a vocabulary.
 //
-// A block a row: each thread knows the best of its own columns that is not taken yet, the block takes the best of
-// those, and the thread that it came from looks for its next.
+// A block a row: each thread knows the best few of its own columns that are not taken yet, and the block takes the best
+// of the threads' best, one after the other. A thread of which all few were taken looks for its next.
 #include "heed/cuda/cuda_backend.h"
 #include "heed/cuda/launch.h"
 #include "heed/cuda/top_k-device.h"
@@ -33,18 +33,21 @@ __global__ void top_k_kernel(Rows<const float> logits, int32_t cols, int k, Rows
   float* best_values = values[blockIdx.x];
   int32_t* best_indices = indices[blockIdx.x];
   const auto first = static_cast<int32_t>(threadIdx.x), step = static_cast<int32_t>(blockDim.x);
-  Candidate mine = best_behind(x, first, step, cols, {0, -1});
+  BestFew<4> mine;
+  mine.fill(x, first, step, cols, {0, -1});
   float max = -INFINITY;
   int found = 0;
   for (; found < k; ++found) {
-    const Candidate best = best_of_block(mine);
+    const Candidate best = best_of_block(mine.best());
     if (best.index < 0) break;
     if (found == 0) max = best.value;
     if (threadIdx.x == 0) {
       best_values[found] = best.value;
       best_indices[found] = best.index;
     }
-    if (best.index == mine.index) mine = best_behind(x, first, step, cols, best);
+    if (best.index != mine.best().index) continue;
+    mine.take_out_best();
+    if (mine.empty()) mine.fill(x, first, step, cols, best);
   }
   float sum = 0;
   for (int32_t c = first; c < cols; c += step) sum += expf(x[c] - max);

@@ -5,6 +5,13 @@
 #include <limits>
 
 namespace heed::decode {
+namespace {
+
+int32_t length_of(int64_t tokens) {
+  return static_cast<int32_t>(std::min<int64_t>(tokens, std::numeric_limits<int32_t>::max()));
+}
+
+}  // namespace
 
 BeamRules::BeamRules(const Options& o)
     : options(o),
@@ -12,81 +19,50 @@ BeamRules::BeamRules(const Options& o)
       size(o.beam),
       candidates(std::max(2, 1 + static_cast<int>(eos.size())) * o.beam) {}
 
-Beam::Beam(const BeamRules& rules, int64_t prompt_length, int64_t max_length)
-    : rules_(&rules), prompt_length_(prompt_length), max_length_(max_length), open_{{0, 0, 0, -1}} {
-  const auto size = static_cast<size_t>(rules.size);
-  nodes_.reserve(64 * size);
-  finished_.reserve(size + 1);
+SearchRules BeamRules::search() const {
+  return {size, candidates, eos.data(), static_cast<int32_t>(eos.size()),
+          options.early_stopping == EarlyStopping::kTrue};
 }
+
+bool BeamRules::rates_by_greatest_length() const {
+  return options.early_stopping == EarlyStopping::kNever && options.length_penalty > 0;
+}
+
+Beam::Beam(const BeamRules& rules, int64_t prompt_length, int64_t max_length)
+    : rules_(&rules),
+      state_{.prompt_length = length_of(prompt_length), .max_length = length_of(max_length)},
+      open_(static_cast<size_t>(rules.size)),
+      last_open_(open_),
+      finished_(open_.size()),
+      best_(static_cast<size_t>(rules.candidates)),
+      heads_(open_.size()) {}
+
+Beam::Beam(const BeamRules& rules, const SearchState& state, std::vector<OpenOutput> open,
+           std::vector<FinishedOutput> finished, std::vector<OutputNode> nodes)
+    : rules_(&rules),
+      state_(state),
+      open_(std::move(open)),
+      finished_(std::move(finished)),
+      nodes_(std::move(nodes)) {}
 
 void Beam::advance(std::span<const Candidates> rows) {
-  assert(!done_ && rows.size() == open_.size());
-  const int size = rules_->size;
-  choose(rows);
-  ++new_tokens_;
-  const bool at_limit = prompt_length_ + new_tokens_ >= max_length_;
-  open_.swap(last_open_);
-  open_.clear();
-  for (int i = 0; i < static_cast<int>(best_.size()); ++i) {
-    const Continuation& c = best_[static_cast<size_t>(i)];
-    const bool eos = is_eos(c.token);
-    if (eos || at_limit) {
-      if (i < size) finish(c, eos);
-    } else if (static_cast<int>(open_.size()) < size) {
-      open_.push_back({c.beam, c.token, c.sum, add_node(c)});
-    }
-  }
-  const bool full = static_cast<int>(finished_.size()) == size;
-  done_ = open_.empty() || (full && (rules_->options.early_stopping == EarlyStopping::kTrue || !can_improve()));
-}
-
-// Merges the rows, each of which is sorted, into the best continuations of all.
-void Beam::choose(std::span<const Candidates> rows) {
-  constexpr float kNone = -std::numeric_limits<float>::infinity();
-  heads_.assign(rows.size(), 0);
-  best_.clear();
-  while (static_cast<int>(best_.size()) < rules_->candidates) {
-    size_t from = rows.size();
-    float sum = kNone;
-    for (size_t r = 0; r < rows.size(); ++r) {
-      if (heads_[r] == rows[r].ids.size()) continue;
-      const float s = open_[r].sum + rows[r].log_probs[heads_[r]];
-      if (s > sum) {
-        sum = s;
-        from = r;
-      }
-    }
-    if (from == rows.size()) return;
-    const size_t head = heads_[from]++;
-    best_.push_back({sum, rows[from].log_probs[head], static_cast<int>(from), rows[from].ids[head]});
-  }
-}
-
-void Beam::finish(const Continuation& end, bool eos) {
-  const float score = end.sum / length_divisor(rules_->options, new_tokens_);
-  const auto place = std::find_if(finished_.begin(), finished_.end(), [&](const auto& f) { return f.score < score; });
-  if (place == finished_.end() && static_cast<int>(finished_.size()) == rules_->size) return;
-  const int32_t parent = last_open_[static_cast<size_t>(end.beam)].node;
-  nodes_.push_back({end.token, parent, end.log_prob});
-  finished_.insert(place, {score, end.sum, static_cast<int32_t>(nodes_.size()) - 1, eos});
-  if (static_cast<int>(finished_.size()) > rules_->size) finished_.pop_back();
-}
-
-int32_t Beam::add_node(const Continuation& c) {
-  nodes_.push_back({c.token, last_open_[static_cast<size_t>(c.beam)].node, c.log_prob});
-  return static_cast<int32_t>(nodes_.size()) - 1;
-}
-
-bool Beam::is_eos(int32_t token) const {
-  return std::find(rules_->eos.begin(), rules_->eos.end(), token) != rules_->eos.end();
-}
-
-// Whether the best open beam, of which the length is guessed, is rated above the worst finished output.
-bool Beam::can_improve() const {
-  const Options& options = rules_->options;
-  const bool to_the_end = options.early_stopping == EarlyStopping::kNever && options.length_penalty > 0;
-  const int64_t length = to_the_end ? max_length_ - prompt_length_ : new_tokens_;
-  return open_.front().sum / length_divisor(options, length) > finished_.back().score;
+  struct Rows {
+    std::span<const Candidates> rows;
+    const Candidates& at(int32_t r) const { return rows[static_cast<size_t>(r)]; }
+    int32_t count(int32_t r) const { return static_cast<int32_t>(at(r).ids.size()); }
+    float log_prob(int32_t r, int32_t i) const { return at(r).log_probs[static_cast<size_t>(i)]; }
+    int32_t id(int32_t r, int32_t i) const { return at(r).ids[static_cast<size_t>(i)]; }
+  };
+  assert(!done() && rows.size() == open().size());
+  const size_t room = static_cast<size_t>(state_.nodes) + 2 * open_.size();
+  if (nodes_.size() < room) nodes_.resize(std::max(2 * room, 64 * open_.size()));
+  const float divisor = length_divisor(rules_->options, state_.new_tokens + 1);
+  const float open_divisor = rules_->rates_by_greatest_length()
+                                 ? length_divisor(rules_->options, state_.max_length - state_.prompt_length)
+                                 : divisor;
+  const SearchMemory memory{&state_,           open_.data(), finished_.data(), nodes_.data(),
+                            last_open_.data(), best_.data(), heads_.data()};
+  advance_search(rules_->search(), memory, Rows{rows}, divisor, open_divisor);
 }
 
 void Beam::append_ids(int i, std::vector<int32_t>& ids) const {
@@ -97,19 +73,19 @@ void Beam::append_ids(int i, std::vector<int32_t>& ids) const {
 }
 
 std::vector<Hypothesis> Beam::hypotheses(std::span<const int32_t> prefix) const {
-  assert(done_);
-  std::vector<Finished> best = finished_;
+  assert(done());
+  std::vector<FinishedOutput> best(finished_.begin(), finished_.begin() + state_.finished);
   if (best.empty()) {
-    const Open& stuck = last_open_.front();
-    const int64_t length = std::max<int64_t>(1, new_tokens_ - 1);
-    best.push_back({stuck.sum / length_divisor(rules_->options, length), stuck.sum, stuck.node, false});
+    const OpenOutput& stuck = open_.front();
+    const int64_t length = std::max(1, state_.new_tokens - 1);
+    best.push_back({stuck.sum / length_divisor(rules_->options, length), stuck.sum, stuck.node, 0});
   }
   best.resize(std::min(best.size(), static_cast<size_t>(rules_->options.n_best)));
   std::vector<Hypothesis> result;
-  for (const Finished& f : best) {
-    Hypothesis h{{prefix.begin(), prefix.end()}, f.score, f.sum, {}, f.eos};
+  for (const FinishedOutput& f : best) {
+    Hypothesis h{{prefix.begin(), prefix.end()}, f.score, f.sum, {}, f.eos != 0};
     for (int32_t n = f.node; n >= 0; n = nodes_[static_cast<size_t>(n)].parent) {
-      const Node& node = nodes_[static_cast<size_t>(n)];
+      const OutputNode& node = nodes_[static_cast<size_t>(n)];
       h.ids.push_back(node.token);
       if (rules_->options.token_log_probs) h.token_log_probs.push_back(node.log_prob);
     }

@@ -89,7 +89,7 @@ class BatchSearch {
     if (search.beam.done()) return finish(search);
     const int last_first_row = search.first_row;
     search.first_row = -1;
-    for (const Beam::Open& open : search.beam.open()) {
+    for (const OpenOutput& open : search.beam.open()) {
       const int row = feed_.add(last_first_row + open.parent, open.token);
       if (search.first_row < 0) search.first_row = row;
     }

@@ -4,6 +4,7 @@
 
 #include "heed/base/error.h"
 #include "heed/decode/beam_search.h"
+#include "heed/decode/device_search.h"
 #include "heed/decode/greedy_and_sampling.h"
 #include "heed/decode/prompt.h"
 
@@ -19,13 +20,15 @@ std::vector<std::vector<Hypothesis>> decode_batch(const models::Generator& gener
   if (count == 0) return {};
   const std::vector<Prompt> prompts = make_prompts(generator, inputs, options);
   const auto state = generator.start(inputs);
-  if (options.beam > 1) return beam_search(*state, prompts, options, stream);
   std::vector<uint64_t> numbered;
   if (example_indices.empty()) {
     numbered.resize(count);
     std::iota(numbered.begin(), numbered.end(), 0);
     example_indices = numbered;
   }
+  if (!state->device().is_host() && searches_on_device(prompts, options, stream))
+    return search_on_device(*state, prompts, options, example_indices, stream);
+  if (options.beam > 1) return beam_search(*state, prompts, options, stream);
   return greedy_or_sample(*state, prompts, options, example_indices, stream);
 }
 

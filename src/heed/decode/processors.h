@@ -72,6 +72,8 @@ class Processors {
   // Whether the penalty or, when sampling, a filter changes logits.
   bool changes_logits() const { return options_.repetition_penalty != 1 || options_.do_sample; }
 
+  // The ids that never come, ascending.
+  std::span<const int32_t> always_banned() const { return always_banned_; }
   // The ids that must not come next: replaces `banned`, where an id may stand twice.
   void ban(const Sequence& sequence, std::vector<int32_t>& banned) const;
   // Whether one of certain ids must come next, whatever the logits and bans: replaces `ids`, ascending. Each then

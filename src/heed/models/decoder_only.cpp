@@ -20,13 +20,13 @@ std::vector<int32_t> lengths_of(const Ragged& batch) {
 
 }  // namespace
 
-Tensor DecoderOnly::run(std::span<const int32_t> ids, const ops::TokenRowsPtr& rows, std::span<const int32_t> lengths,
+Tensor DecoderOnly::run(const Tensor& ids, const ops::TokenRowsPtr& rows, std::span<const int32_t> lengths,
                         const nn::Pass& pass, const Attend& attend) const {
   for (const int32_t length : lengths)
     check<ShapeError>(length <= max_length_, "a sequence of {} tokens, where the model has {} positions", length,
                       max_length_);
   const ops::Rotation rotation = rotary_ ? rotary_->at(rows->position, lengths) : ops::Rotation{};
-  Tensor x = embed(tensor_of(ids), rows, pass);  // [tokens, model]
+  Tensor x = embed(ids, rows, pass);  // [tokens, model]
   for (int i = 0; i < layers(); ++i) {
     note(pass, x);
     x = nn::layer(pass, {x}, [this, i, pass, rows, attend, rotation](const std::vector<Tensor>& in) {
@@ -47,7 +47,7 @@ Tensor DecoderOnly::run_batch(const TextBatch& batch, const nn::Pass& pass) cons
   const ops::SegmentsPtr segments = ops::segments(*rows, *rows);
   if (pass.trace) pass.trace->decoder_attentions.resize(static_cast<size_t>(layers()));
   return run(
-      batch.ids.ids, rows, lengths_of(batch.ids), pass,
+      tensor_of(batch.ids.ids), rows, lengths_of(batch.ids), pass,
       [pass, segments](int layer, const nn::SelfAttention& attention, const Tensor& x, const ops::Rotation& rotation) {
         auto* probabilities = pass.trace ? &pass.trace->decoder_attentions[static_cast<size_t>(layer)] : nullptr;
         return attention(x, pass, segments, probabilities, rotation);

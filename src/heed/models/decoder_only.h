@@ -59,8 +59,9 @@ class DecoderOnly : public CausalModel {
   using Attend = std::function<Tensor(int layer, const nn::SelfAttention& attention, const Tensor& x,
                                       const ops::Rotation& rotation)>;
 
+  Device device() const { return output_.device(); }
   // The stack. `lengths`: of the sequence that each token belongs to (see nn::Rotary::at).
-  Tensor run(std::span<const int32_t> ids, const ops::TokenRowsPtr& rows, std::span<const int32_t> lengths,
+  Tensor run(const Tensor& ids, const ops::TokenRowsPtr& rows, std::span<const int32_t> lengths,
              const nn::Pass& pass, const Attend& attend) const;
   Tensor run_batch(const TextBatch& batch, const nn::Pass& pass) const;
 };

@@ -17,28 +17,28 @@ Ragged heads_of(const Ragged& prompts) {
 }  // namespace
 
 DecoderOnlyState::DecoderOnlyState(const DecoderOnly& model, const Ragged& prompts)
-    : model_(model), caches_(static_cast<size_t>(model.layers())), table_(prompts.rows()) {
+    : model_(model), caches_(static_cast<size_t>(model.layers())), table_(prompts.rows(), model.device()) {
   const NoGrad no_grad;
   const Ragged heads = heads_of(prompts);
-  table_ = nn::KeyTable::with_prompts(heads.offsets);
+  table_ = nn::KeyTable::with_prompts(heads.offsets, model.device());
   cached_rows_ = heads.tokens();
   if (heads.ids.empty()) return;
   const ops::TokenRowsPtr rows = ops::token_rows(heads);
   const ops::SegmentsPtr segments = ops::segments(*rows, *rows);
   std::vector<int32_t> lengths;
   for (int i = 0; i < prompts.rows(); ++i) lengths.insert(lengths.end(), heads.row(i).size(), prompts.length(i));
-  model.run(heads.ids, rows, lengths, {},
+  model.run(Tensor::from(heads.ids, {heads.tokens()}), rows, lengths, {},
             [&](int layer, const nn::SelfAttention& attention, const Tensor& x, const ops::Rotation& rotation) {
               return attention.prefill(x, segments, caches_[static_cast<size_t>(layer)], rotation);
             });
 }
 
-Tensor DecoderOnlyState::step(std::span<const int32_t> tokens) {
+Tensor DecoderOnlyState::step(const Tensor& tokens) {
   const NoGrad no_grad;
-  check<ShapeError>(static_cast<int>(tokens.size()) == rows(), "{} tokens for {} hypotheses", tokens.size(), rows());
+  check<ShapeError>(tokens.numel() == rows(), "{} tokens for {} hypotheses", tokens.numel(), rows());
   auto at = std::make_shared<ops::TokenRows>();
   at->position.assign(table_.lengths().begin(), table_.lengths().end());
-  at->example.assign(tokens.size(), 0);
+  at->example.assign(at->position.size(), 0);
   std::vector<int32_t> lengths = at->position;
   for (int32_t& length : lengths) ++length;
   table_.append(cached_rows_);

@@ -16,8 +16,10 @@ class DecoderOnlyState final : public DecodingState {
 
   int rows() const override { return table_.rows(); }
   int64_t length() const override { return table_.length(); }
-  Tensor step(std::span<const int32_t> tokens) override;
+  Device device() const override { return model_.device(); }
+  Tensor step(const Tensor& tokens) override;
   void select(std::span<const int32_t> parents) override;
+  void select(const Tensor& parents) override { table_.select(parents); }
   void truncate(int64_t length) override { table_.truncate(length); }
 
  private:

@@ -9,22 +9,22 @@ Seq2SeqState::Seq2SeqState(const Ragged& sources, std::vector<Tensor> cross, int
       max_length_(max_length),
       cross_(std::move(cross)),
       caches_(cross_.size()),
-      table_(sources.rows()),
-      sources_(nn::KeyTable::with_prompts(sources.offsets)) {
+      table_(sources.rows(), cross_.at(0).device()),
+      sources_(nn::KeyTable::with_prompts(sources.offsets, cross_.at(0).device())) {
   source_of_.resize(static_cast<size_t>(sources.rows()));
   std::iota(source_of_.begin(), source_of_.end(), 0);
 }
 
-Tensor Seq2SeqState::step(std::span<const int32_t> tokens) {
+Tensor Seq2SeqState::step(const Tensor& tokens) {
   const NoGrad no_grad;
-  check<ShapeError>(static_cast<int>(tokens.size()) == rows(), "{} tokens for {} hypotheses", tokens.size(), rows());
+  check<ShapeError>(tokens.numel() == rows(), "{} tokens for {} hypotheses", tokens.numel(), rows());
   check<ShapeError>(length() < max_length_, "a target longer than the model's {} positions", max_length_);
   auto at = std::make_shared<ops::TokenRows>();
-  at->position.assign(tokens.size(), static_cast<int32_t>(length()));
-  at->example.assign(tokens.size(), 0);
+  at->position.assign(static_cast<size_t>(rows()), static_cast<int32_t>(length()));
+  at->example.assign(static_cast<size_t>(rows()), 0);
   table_.append(cached_rows_);
   cached_rows_ += rows();
-  return step_(*this, {tokens.begin(), tokens.end()}, at);
+  return step_(*this, tokens, at);
 }
 
 Tensor Seq2SeqState::self_attention(const nn::SelfAttention& attention, const Tensor& x, size_t layer,

@@ -17,16 +17,17 @@ class Seq2SeqState final : public DecodingState {
  public:
   // The decoder stack for one token per hypothesis: its logits [rows, vocab]. It uses self_attention() and
   // cross_attention(); `at` holds the tokens' positions.
-  using Step =
-      std::function<Tensor(Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at)>;
+  using Step = std::function<Tensor(Seq2SeqState& state, const Tensor& tokens, const ops::TokenRowsPtr& at)>;
 
   // cross: per decoder layer, the keys and values of all source tokens. The model must outlive the state.
   Seq2SeqState(const Ragged& sources, std::vector<Tensor> cross, int max_length, Step step);
 
   int rows() const override { return table_.rows(); }
   int64_t length() const override { return table_.length(); }
-  Tensor step(std::span<const int32_t> tokens) override;
+  Device device() const override { return cross_.front().device(); }
+  Tensor step(const Tensor& tokens) override;
   void select(std::span<const int32_t> parents) override;
+  void select(const Tensor& parents) override { table_.select(parents); }
   void truncate(int64_t length) override { table_.truncate(length); }
 
   // --- for the step: x [rows, model] -> [rows, model] in decoder layer `layer`

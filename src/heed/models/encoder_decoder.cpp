@@ -112,12 +112,12 @@ void EncoderDecoderStacks::make_embeddings(nn::Builder& b, const std::string& pr
   target_.norm = nn::Norm(b, prefix + "decoder.layernorm_embedding", c.d_model);
 }
 
-Tensor EncoderDecoderStacks::embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
+Tensor EncoderDecoderStacks::embed(const Tensor& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
                                    const nn::Pass& pass) const {
   const float scale = structure_.scale_embedding ? std::sqrt(static_cast<float>(structure_.d_model)) : 1.0f;
   const ops::DropoutSite drop = pass.dropout(structure_.dropout, e.site, rows);
   const bool norm = structure_.norm_embedding;
-  const Tensor x = ops::embedding(ids_tensor(ids), e.table, scale, rows, e.positions, norm ? ops::DropoutSite{} : drop,
+  const Tensor x = ops::embedding(ids, e.table, scale, rows, e.positions, norm ? ops::DropoutSite{} : drop,
                                   structure_.pad_id);
   return norm ? ops::dropout(e.norm(x), drop) : x;  // [tokens, model]
 }
@@ -125,7 +125,7 @@ Tensor EncoderDecoderStacks::embed(const std::vector<int32_t>& ids, const Embedd
 Tensor EncoderDecoderStacks::encode(const Ragged& source, const ops::TokenRowsPtr& rows,
                                     const std::vector<int32_t>& visible, const nn::Pass& pass) const {
   const ops::SegmentsPtr self = with_visible_keys(ops::segments(*rows, *rows), visible);
-  Tensor x = embed(source.ids, source_, rows, pass);  // [tokens, model]
+  Tensor x = embed(ids_tensor(source.ids), source_, rows, pass);  // [tokens, model]
   note(&nn::Trace::encoder_states, pass, x);
   for (const EncoderLayer& layer : encoder_) {
     std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
@@ -144,7 +144,7 @@ Tensor EncoderDecoderStacks::decode(const Ragged& target, const ops::TokenRowsPt
                                     const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows);
   const ops::SegmentsPtr cross = with_visible_keys(ops::segments(*rows, *source_rows), visible);
-  Tensor x = embed(shift_right(target, structure_.decoder_start_id), target_, rows, pass);  // [tokens, model]
+  Tensor x = embed(ids_tensor(shift_right(target, structure_.decoder_start_id)), target_, rows, pass);  // [tokens, model]
   note(&nn::Trace::decoder_states, pass, x);
   for (const DecoderLayer& layer : decoder_) {
     std::vector<Tensor>* self_attentions = next_layer(&nn::Trace::decoder_attentions, pass);
@@ -170,7 +170,7 @@ std::vector<Tensor> EncoderDecoderStacks::cross_keys_values(const Tensor& encode
   return cross;
 }
 
-Tensor EncoderDecoderStacks::step(Seq2SeqState& state, const std::vector<int32_t>& tokens,
+Tensor EncoderDecoderStacks::step(Seq2SeqState& state, const Tensor& tokens,
                                   const ops::TokenRowsPtr& at) const {
   const nn::Pass pass;
   Tensor x = embed(tokens, target_, at, pass);  // [rows, model]
@@ -237,7 +237,7 @@ Tensor EncoderDecoder::logits(const Seq2SeqBatch& batch, const nn::Pass& pass) c
 std::unique_ptr<DecodingState> EncoderDecoder::start(const Ragged& sources) const {
   const NoGrad no_grad;
   const Tensor encoded = encode(sources, ops::token_rows(sources), {});
-  const auto step = [this](Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) {
+  const auto step = [this](Seq2SeqState& state, const Tensor& tokens, const ops::TokenRowsPtr& at) {
     return ops::linear(stacks_->step(state, tokens, at), output_, output_bias_);  // [rows, vocab]
   };
   return std::make_unique<Seq2SeqState>(sources, stacks_->cross_keys_values(encoded), max_length(), step);

@@ -77,7 +77,7 @@ class EncoderDecoderStacks {
   // Per decoder layer the keys and values of what was encoded.
   std::vector<Tensor> cross_keys_values(const Tensor& encoded) const;
   // The decoder for one token of each hypothesis: [rows, model].
-  Tensor step(Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) const;
+  Tensor step(Seq2SeqState& state, const Tensor& tokens, const ops::TokenRowsPtr& at) const;
 
  private:
   struct Embedding {
@@ -88,7 +88,7 @@ class EncoderDecoderStacks {
   };
 
   void make_embeddings(nn::Builder& b, const std::string& prefix);
-  Tensor embed(const std::vector<int32_t>& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
+  Tensor embed(const Tensor& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
                const nn::Pass& pass) const;
 
   EncoderDecoderConfig structure_;

@@ -29,11 +29,18 @@ class DecodingState {
   virtual int rows() const = 0;
   // Tokens that every row has been fed so far by step().
   virtual int64_t length() const = 0;
-  // Feeds one token to each row; the logits of the next one, f32 [rows, vocab], valid until the next call.
-  virtual Tensor step(std::span<const int32_t> tokens) = 0;
+  virtual Device device() const = 0;  // where the model computes
+  // Feeds one token to each row; the logits of the next one, f32 [rows, vocab], valid until the next call. tokens i32
+  // [rows], on the host, or on device() where the host does not know them and they are known to be in the vocabulary.
+  virtual Tensor step(const Tensor& tokens) = 0;
+  Tensor step(std::span<const int32_t> tokens) {
+    return step(Tensor::from(tokens, {static_cast<int64_t>(tokens.size())}));
+  }
   // Row i continues what was row parents[i]: reorders, multiplies (beams of one source share its encoding) or drops
   // rows. Nothing is copied but an index table.
   virtual void select(std::span<const int32_t> parents) = 0;
+  // The same among the rows of one input: i32 [rows] on device().
+  virtual void select(const Tensor& parents) = 0;
   // Forgets all but the first `length` tokens of every row.
   virtual void truncate(int64_t length) = 0;
 };

@@ -11,9 +11,9 @@ namespace heed::models {
 struct LoadOptions {
   // It will only be run: no gradients, one copy of each matrix (nn::ParameterStore::lay_out_for_inference).
   bool inference = false;
-  // Of the matrices in memory, then: f32, or bf16, to which all are rounded. Not given: bf16 those that the folder has
-  // in bf16, the others f32. On the CPU what they are multiplied by, sums and results are f32, so the same numbers in
-  // f32 give the same results, bit for bit; a GPU rounds what matrices in bf16 are multiplied by, too.
+  // Of the matrices in memory, then: f32, or bf16 or f16, to which all are rounded. Not given: as the folder has them.
+  // On the CPU what they are multiplied by, sums and results are f32, so the same numbers in f32 give the same results,
+  // bit for bit; a GPU rounds what matrices in bf16 and f16 are multiplied by, too.
   std::optional<DType> matrices{};
   Device device{};
 };

@@ -152,9 +152,9 @@ WeightRules T5Model::weight_rules() const {
 
 int T5Model::max_length() const { return std::numeric_limits<int>::max(); }
 
-Tensor T5Model::embed(const std::vector<int32_t>& ids, uint32_t site, const ops::TokenRowsPtr& rows,
+Tensor T5Model::embed(const Tensor& ids, uint32_t site, const ops::TokenRowsPtr& rows,
                       const nn::Pass& pass) const {
-  return ops::embedding(ids_tensor(ids), shared_, 1, rows, {}, pass.dropout(structure_.dropout, site, rows));
+  return ops::embedding(ids, shared_, 1, rows, {}, pass.dropout(structure_.dropout, site, rows));
 }
 
 Tensor T5Model::finish(const Tensor& x, const Stack& stack, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
@@ -164,7 +164,7 @@ Tensor T5Model::finish(const Tensor& x, const Stack& stack, const ops::TokenRows
 Tensor T5Model::encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows);
   const Tensor bias = encoder_.positions();                           // [distances, heads]
-  Tensor x = embed(source.ids, encoder_.embedding_site, rows, pass);  // [tokens, model]
+  Tensor x = embed(ids_tensor(source.ids), encoder_.embedding_site, rows, pass);  // [tokens, model]
   for (const T5EncoderBlock& block : encoder_blocks_) {
     note(&nn::Trace::encoder_states, pass, x);
     std::vector<Tensor>* attentions = next_layer(&nn::Trace::encoder_attentions, pass);
@@ -185,7 +185,7 @@ Tensor T5Model::decode(const Seq2SeqBatch& batch, const nn::Pass& pass) const {
   const Tensor encoded = encode(batch.source, source_rows, pass);
   const ops::SegmentsPtr self = ops::segments(*rows, *rows), cross = ops::segments(*rows, *source_rows);
   const Tensor bias = decoder_.positions();
-  const std::vector<int32_t> input = shift_right(batch.target, structure_.decoder_start_id);
+  const Tensor input = ids_tensor(shift_right(batch.target, structure_.decoder_start_id));
   Tensor x = embed(input, decoder_.embedding_site, rows, pass);  // [tokens, model]
   for (const T5DecoderBlock& block : decoder_blocks_) {
     note(&nn::Trace::decoder_states, pass, x);
@@ -229,12 +229,12 @@ std::unique_ptr<DecodingState> T5Model::start(const Ragged& sources) const {
   for (const T5DecoderBlock& block : decoder_blocks_) cross.push_back(block.cross_attention.keys_values(encoded));
   return std::make_unique<Seq2SeqState>(
       sources, std::move(cross), max_length(),
-      [this, bias](Seq2SeqState& state, const std::vector<int32_t>& tokens, const ops::TokenRowsPtr& at) {
+      [this, bias](Seq2SeqState& state, const Tensor& tokens, const ops::TokenRowsPtr& at) {
         return step(state, bias, tokens, at);
       });
 }
 
-Tensor T5Model::step(Seq2SeqState& state, const Tensor& bias, const std::vector<int32_t>& tokens,
+Tensor T5Model::step(Seq2SeqState& state, const Tensor& bias, const Tensor& tokens,
                      const ops::TokenRowsPtr& at) const {
   const nn::Pass pass;
   Tensor x = embed(tokens, decoder_.embedding_site, at, pass);  // [rows, model]

@@ -116,12 +116,13 @@ bool same_tensor(const io::ModelFolder& folder, const std::string& a, const std:
 void lay_out_for_inference(nn::ParameterStore& parameters, const io::ModelFolder& folder, const Plan& plan,
                            std::optional<DType> matrices) {
   const DType wanted = matrices.value_or(DType::kF32);
-  check<UsageError>(wanted == DType::kF32 || wanted == DType::kBF16, "matrices are kept in f32 or bf16, not in {}",
-                    name_of(wanted));
+  check<UsageError>(wanted == DType::kF32 || wanted == DType::kBF16 || wanted == DType::kF16,
+                    "matrices are kept in f32, bf16 or f16, not in {}", name_of(wanted));
   parameters.lay_out_for_inference([&](const std::string& name) {
     const auto source = plan.source_of.find(name);
-    const bool bf16 = source != plan.source_of.end() && folder.info(source->second).dtype == "BF16";
-    return matrices.value_or(bf16 ? DType::kBF16 : DType::kF32);
+    if (matrices || source == plan.source_of.end()) return wanted;
+    const std::string& dtype = folder.info(source->second).dtype;
+    return dtype == "BF16" ? DType::kBF16 : dtype == "F16" ? DType::kF16 : DType::kF32;
   });
 }
 

@@ -104,68 +104,82 @@ int64_t KeyValueCache::append(const Tensor& keys, const Tensor& values) {
 TensorView KeyValueCache::keys() const { return rows_.slice_columns(0, rows_.dim(1) / 2).view(); }
 TensorView KeyValueCache::values() const { return rows_.slice_columns(rows_.dim(1) / 2, rows_.dim(1) / 2).view(); }
 
-KeyTable KeyTable::with_prompts(std::span<const int32_t> offsets) {
-  KeyTable table(static_cast<int>(offsets.size()) - 1);
+KeyTable::KeyTable(int rows, Device device)
+    : device_(device),
+      slots_(Tensor::empty({rows, 0}, DType::kI32, device)),
+      lengths_(static_cast<size_t>(rows), 0) {}
+
+KeyTable KeyTable::with_prompts(std::span<const int32_t> offsets, Device device) {
+  KeyTable table(static_cast<int>(offsets.size()) - 1, device);
   for (size_t i = 0; i < table.lengths_.size(); ++i) table.lengths_[i] = offsets[i + 1] - offsets[i];
   // Room for half a prompt's length of new tokens, so that long prompts are not moved at once.
-  const auto longest = std::max_element(table.lengths_.begin(), table.lengths_.end());
-  table.widen(longest == table.lengths_.end() ? 0 : *longest + *longest / 2);
+  const int64_t stride = table.longest() + table.longest() / 2;
+  std::vector<int32_t> slots(table.lengths_.size() * static_cast<size_t>(stride));
   for (size_t i = 0; i < table.lengths_.size(); ++i) {
-    const auto row = table.slots_.begin() + static_cast<int64_t>(i) * table.stride_;
+    const auto row = slots.begin() + static_cast<int64_t>(i) * stride;
     std::iota(row, row + table.lengths_[i], offsets[i]);
   }
+  table.slots_ = Tensor::from(slots, {table.rows(), stride}, device);
   return table;
+}
+
+int64_t KeyTable::longest() const {
+  return lengths_.empty() ? 0 : *std::max_element(lengths_.begin(), lengths_.end());
 }
 
 // Makes room for `length` tokens in each row.
 void KeyTable::widen(int64_t length) {
-  if (length <= stride_) return;
-  const int64_t stride = std::max<int64_t>({length, 2 * stride_, 32});
-  std::vector<int32_t> wider(static_cast<size_t>(rows_ * stride));
-  for (int64_t r = 0; r < rows_; ++r) std::copy_n(slots_.begin() + r * stride_, stride_, wider.begin() + r * stride);
-  slots_ = std::move(wider);
-  stride_ = stride;
+  const int64_t stride = slots_.dim(1);
+  if (length <= stride) return;
+  const Tensor wider =
+      Tensor::empty({rows(), std::max<int64_t>({length, 2 * stride, 32})}, DType::kI32, device_);
+  if (stride > 0) backend(device_).copy(slots_.view(), wider.slice_columns(0, stride).view());
+  slots_ = wider;
 }
 
-CachedKeys KeyTable::on(Device device) const {
-  const Shape shape{rows_, stride_}, lengths_shape{rows_};
-  if (device.is_host()) {  // as it lies
-    const auto view = [](const std::vector<int32_t>& x, const Shape& of) {
-      return TensorView{const_cast<int32_t*>(x.data()), DType::kI32, of, of.cols()};
-    };
-    return {view(slots_, shape), view(lengths_, lengths_shape)};
-  }
-  if (!slots_there_.defined() || slots_there_.device() != device) {
-    slots_there_ = Tensor::from(slots_, shape, device);
-    lengths_there_ = Tensor::from(lengths_, lengths_shape, device);
-  }
-  return {slots_there_.view(), lengths_there_.view()};
+const Tensor& KeyTable::lengths_there() const {
+  if (!lengths_there_.defined()) lengths_there_ = Tensor::from(lengths_, {rows()}, device_);
+  return lengths_there_;
 }
+
+CachedKeys KeyTable::keys() const { return {slots_.view(), lengths_there().view()}; }
 
 void KeyTable::append(int64_t first) {
-  changed();
-  if (rows_ > 0) widen(*std::max_element(lengths_.begin(), lengths_.end()) + int64_t{1});
-  for (int64_t r = 0; r < rows_; ++r)
-    slots_[static_cast<size_t>(r * stride_ + lengths_[static_cast<size_t>(r)]++)] = static_cast<int32_t>(first + r);
+  widen(longest() + 1);
+  for (int32_t& length : lengths_) ++length;
+  lengths_there_ = Tensor();
+  backend(device_).number_last(lengths_there().view(), static_cast<int32_t>(first), slots_.view());
   ++length_;
 }
 
+void KeyTable::gather(const Tensor& parents) {
+  const Tensor slots = Tensor::empty({parents.numel(), slots_.dim(1)}, DType::kI32, device_);
+  const int64_t used = longest();
+  if (used > 0)
+    backend(device_).gather_rows(slots_.slice_columns(0, used).view(), parents.view(),
+                                 slots.slice_columns(0, used).view());
+  slots_ = slots;
+}
+
 void KeyTable::select(std::span<const int32_t> parents) {
-  changed();
-  std::vector<int32_t> slots(parents.size() * static_cast<size_t>(stride_)), lengths(parents.size());
-  for (size_t i = 0; i < parents.size(); ++i) {
-    lengths[i] = lengths_[static_cast<size_t>(parents[i])];
-    std::copy_n(slots_.begin() + parents[i] * stride_, lengths[i], slots.begin() + static_cast<int64_t>(i) * stride_);
-  }
-  slots_ = std::move(slots);
+  gather(Tensor::from(parents, {static_cast<int64_t>(parents.size())}, device_));
+  std::vector<int32_t> lengths;
+  lengths.reserve(parents.size());
+  for (const int32_t parent : parents) lengths.push_back(lengths_[static_cast<size_t>(parent)]);
+  if (lengths == lengths_) return;
   lengths_ = std::move(lengths);
-  rows_ = static_cast<int>(parents.size());
+  lengths_there_ = Tensor();
+}
+
+void KeyTable::select(const Tensor& parents) {
+  check<ShapeError>(parents.numel() == rows(), "{} parents for {} hypotheses", parents.numel(), rows());
+  gather(parents);
 }
 
 void KeyTable::truncate(int64_t length) {
   if (length >= length_) return;
-  changed();
   for (int32_t& l : lengths_) l -= static_cast<int32_t>(length_ - length);
+  lengths_there_ = Tensor();
   length_ = length;
 }
 
@@ -211,7 +225,7 @@ Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable
   cache.append(k, v);
   const Tensor y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
-      .attention_cached(q.view(), cache.keys(), cache.values(), table.on(x.device()),
+      .attention_cached(q.view(), cache.keys(), cache.values(), table.keys(),
                         with_bias(params_, positions.bias), y.view());
   return out_(y);
 }
@@ -242,7 +256,7 @@ Tensor CrossAttention::step(const Tensor& x, const Tensor& keys_values, const Ke
   const Tensor q = q_(x), y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
       .attention_cached(q.view(), keys_values.slice_columns(0, kv_cols).view(),
-                        keys_values.slice_columns(kv_cols, kv_cols).view(), sources.on(x.device()), params_, y.view());
+                        keys_values.slice_columns(kv_cols, kv_cols).view(), sources.keys(), params_, y.view());
   return out_(y);
 }
 

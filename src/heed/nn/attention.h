@@ -33,40 +33,42 @@ class KeyValueCache {
   int64_t used_ = 0;
 };
 
-// For each hypothesis, where in the caches each of its tokens lies, or those of its source. All layers share one table.
-// Not thread-safe.
+// For each hypothesis, where in the caches each of its tokens lies, or those of its source. All layers share one table,
+// which lies where the caches do. Not thread-safe.
 class KeyTable {
  public:
-  explicit KeyTable(int rows) : rows_(rows), lengths_(static_cast<size_t>(rows), 0) {}
+  KeyTable(int rows, Device device);
   // Hypotheses that begin with prompts of different lengths: token t of prompt i lies at cache row offsets[i] + t.
-  static KeyTable with_prompts(std::span<const int32_t> offsets);
-  int rows() const { return rows_; }
+  static KeyTable with_prompts(std::span<const int32_t> offsets, Device device);
+  int rows() const { return static_cast<int>(lengths_.size()); }
   // Tokens appended to each hypothesis so far, prompts not counted.
   int64_t length() const { return length_; }
   // Notes that hypothesis i's next token lies at cache row first + i.
   void append(int64_t first);
   // Row i becomes a copy of what was row parents[i].
   void select(std::span<const int32_t> parents);
+  // The same of as many rows as there are, each as long as its parent: i32 [rows] on the table's device.
+  void select(const Tensor& parents);
   // Forgets all but the prompt and the first `length` tokens of every hypothesis.
   void truncate(int64_t length);
 
-  std::span<const int32_t> slots() const { return slots_; }
-  int64_t stride() const { return stride_; }
+  const Tensor& slots() const { return slots_; }  // i32 [rows, stride]
   // All tokens of each hypothesis, its prompt's included.
   std::span<const int32_t> lengths() const { return lengths_; }
-  // As the kernels of a device read it, until the table changes. Another device than the CPU gets a copy when it is
-  // first asked for.
-  CachedKeys on(Device device) const;
+  // As attention reads it, until the table changes.
+  CachedKeys keys() const;
 
  private:
+  int64_t longest() const;
   void widen(int64_t length);
-  void changed() { slots_there_ = lengths_there_ = Tensor(); }
+  void gather(const Tensor& parents);
+  const Tensor& lengths_there() const;
 
-  int rows_;
-  int64_t length_ = 0, stride_ = 0;
-  std::vector<int32_t> slots_;    // [rows, stride]
+  Device device_;
+  int64_t length_ = 0;
+  Tensor slots_;
   std::vector<int32_t> lengths_;  // [rows]
-  mutable Tensor slots_there_, lengths_there_;
+  mutable Tensor lengths_there_;  // undefined: not brought there since they changed
 };
 
 // How positions enter attention itself: queries and keys are turned (Su et al. 2021), or the scores get a bias by

@@ -16,6 +16,7 @@ Tensor position_ids(const TokenRows& rows, Device device) {
 
 void check_ids(const Tensor& ids, const TokenRowsPtr& rows, int64_t table_rows) {
   check<ShapeError>(rows->tokens() == ids.numel(), "embedding: {} ids for {} rows", ids.numel(), rows->tokens());
+  if (!ids.device().is_host()) return;  // a search's own choice
   for (int64_t i = 0; i < ids.numel(); ++i) {
     const int32_t id = ids.data<int32_t>()[i];
     check<ShapeError>(id >= 0 && id < table_rows, "embedding: id {} at token {}; the table has {} rows", id, i,
@@ -74,9 +75,9 @@ DropoutSite dropout_site(float rate, uint64_t key, uint32_t site, const TokenRow
   return {{rate, key, site, rows->example.data(), rows->position.data()}, rows};
 }
 
-Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const TokenRowsPtr& rows,
+Tensor embedding(const Tensor& wanted, const Tensor& table, float scale, const TokenRowsPtr& rows,
                  const Tensor& positions, const DropoutSite& site, int32_t padding) {
-  check_ids(host_ids, rows, table.dim(0));
+  check_ids(wanted, rows, table.dim(0));
   Tensor places;
   if (positions.defined()) {
     places = position_ids(*rows, table.device());
@@ -87,22 +88,22 @@ Tensor embedding(const Tensor& host_ids, const Tensor& table, float scale, const
                         positions.dim(0));
   }
   const Device device = table.device();
-  const Tensor ids = host_ids.to(device);
+  const Tensor ids = wanted.to(device);
   const DType dtype = needs_grad({&table, &positions}) ? activation_dtype(table) : DType::kF32;
   Tensor y = Tensor::empty({ids.numel(), table.dim(1)}, dtype, device);
   backend(device).embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.on(device),
                             y.view());
   // dtable[id] += scale dropout'(dy);  dpositions[place] += dropout'(dy)
-  record(y, {&table, &positions}, [ids, table, scale, places, positions, site, padding](const Tensor& dy) {
+  record(y, {&table, &positions}, [wanted, table, scale, rows, positions, site, padding](const Tensor& dy) {
     Backend& on = backend(dy.device());
-    const auto scatter = [&](const Tensor& from, const Tensor& to, float factor, int32_t skip) {
+    const auto scatter = [&](std::span<const int32_t> from, const Tensor& to, float factor, int32_t skip) {
       auto slot = grad_slot(to);
       if (!slot) return;
       if (!slot.accumulate) on.fill(slot.view(), 0);
-      on.embedding_backward(from.view(), dy.view(), factor, site.on(dy.device()), skip, slot.view());
+      on.embedding_backward(from, dy.view(), factor, site.on(dy.device()), skip, slot.view());
     };
-    scatter(ids, table, scale, padding);
-    if (positions.defined()) scatter(places, positions, 1, -1);
+    scatter({wanted.data<int32_t>(), static_cast<size_t>(wanted.numel())}, table, scale, padding);
+    if (positions.defined()) scatter(rows->position, positions, 1, -1);
   });
   return y;
 }

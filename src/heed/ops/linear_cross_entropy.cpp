@@ -24,9 +24,14 @@ struct Chunks {
 Chunks make_chunks(int64_t tokens, int64_t vocab, DType gradients, Device device) {
   const int64_t bytes = device.is_host() ? kChunkBytes : kChunkBytesElsewhere;
   const int64_t rows = std::clamp<int64_t>(bytes / (4 * vocab), 32, std::max<int64_t>(tokens, 1));
-  const Tensor logits = Tensor::empty({rows, vocab}, DType::kF32, device);
+  // On a GPU rows begin at multiples of eight numbers, as its products read them.
+  const int64_t stride = device.is_host() ? vocab : (vocab + 7) / 8 * 8;
+  const auto rows_of = [&](DType dtype) {
+    return Tensor::empty({rows, stride}, dtype, device).slice_columns(0, vocab);
+  };
+  const Tensor logits = rows_of(DType::kF32);
   return {logits, Tensor::empty({tokens}, DType::kF32, device), Tensor::empty({tokens}, DType::kF32, device),
-          gradients == DType::kF32 ? logits : Tensor::empty({rows, vocab}, gradients, device), rows};
+          gradients == DType::kF32 ? logits : rows_of(gradients), rows};
 }
 
 // The products of training, with what is made of the weight once for all chunks.

@@ -35,6 +35,11 @@ Weight::Rows Weight::rows() const {
   return {Tensor::on_storage(body.storage, body.byte_offset, body.shape, body.dtype), nullptr, {}};
 }
 
+Device Weight::device() const {
+  const std::lock_guard lock(derived_->mutex);
+  return master_.body()->storage ? master_.device() : derived_->device;
+}
+
 void Weight::set_adapters(std::vector<Adapter> adapters) const {
   derived_->adapters = std::make_shared<const std::vector<Adapter>>(std::move(adapters));
 }

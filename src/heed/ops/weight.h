@@ -44,6 +44,7 @@ class Weight {
     Device device;
   };
   Rows rows() const;
+  Device device() const;
 
   // Low-rank adapters, whose results are added to the product; in the order of their columns. All copies of this Weight
   // share them. Not to be set while the weight is in use.

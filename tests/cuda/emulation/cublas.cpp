@@ -18,6 +18,10 @@ double element(const void* data, const MatrixLayout& x, cublasOperation_t op, ui
   return number_at(data, x.type, op == CUBLAS_OP_T ? r * stride + c : c * stride + r);
 }
 
+// What some cuBLASLt may not have: epilogues for results of so many columns (row by row), and, for so many others,
+// algorithms that serve other numbers of rows than the one they were asked for.
+constexpr uint64_t kWithoutEpilogue = 200, kOfTheirOwn = 70;
+
 // What cuBLASLt has: factors of one type, results in f32 or, of bf16, in that, the bias of the results' type.
 bool fits(const MatmulDesc& desc, const MatrixLayout& a, const MatrixLayout& b, const MatrixLayout& c) {
   const bool has_bias = desc.epilogue & CUBLASLT_EPILOGUE_BIAS;
@@ -51,15 +55,17 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
                                               cublasLtMatmulHeuristicResult_t* results, int* found) {
   if (!fits(*desc, *a, *b, *c)) return CUBLAS_STATUS_INVALID_VALUE;
   results[0] = {};
-  *found = 1;
+  results[0].algo.data[0] = c->cols;
+  *found = c->rows == kWithoutEpilogue && desc->epilogue != CUBLASLT_EPILOGUE_DEFAULT ? 0 : 1;
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* alpha, const void* a,
                               cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
                               const void* beta, const void* c, cublasLtMatrixLayout_t c_layout, void* d,
-                              cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t) {
+                              cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t* algo, void*, size_t, cudaStream_t) {
   if (!fits(*desc, *a_layout, *b_layout, *c_layout)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (c_layout->rows == kOfTheirOwn && algo->data[0] != c_layout->cols) return CUBLAS_STATUS_NOT_SUPPORTED;
   const emulation::OpenMemory open;
   const double by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
   const uint64_t depth = cols_of(*a_layout, desc->transpose_a);

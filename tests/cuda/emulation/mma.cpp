@@ -19,8 +19,11 @@ void check_address(const void* data) {
   if (reinterpret_cast<uintptr_t>(data) % kPiece != 0) emulation::fail("an address that is no multiple of 16");
 }
 
+// Of the 16 bits of a number.
+using Widen = float (*)(uint16_t);
+
 // The number that a word has first or second.
-double number(uint64_t word, unsigned second) { return float_of_bf16(static_cast<uint16_t>(word >> 16 * second)); }
+double number(Widen widen, uint64_t word, unsigned second) { return widen(static_cast<uint16_t>(word >> 16 * second)); }
 
 uint64_t together(uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; }
 
@@ -45,11 +48,9 @@ struct Copy {
 };
 std::array<std::vector<Copy>, kMostThreads> under_way;  // of each thread
 
-}  // namespace
-
 // Element [r][k] of a: lane 4 (r mod 8) + k mod 8 / 2, word r / 8 + 2 (k / 8). Element [k][c] of b: lane 4 c + k mod 8
 // / 2, word k / 8. Both: the second number where k is odd.
-void mma(float (&sums)[4], const Words& a, uint32_t b0, uint32_t b1) {
+void multiply(Widen widen, float (&sums)[4], const Words& a, uint32_t b0, uint32_t b1) {
   const unsigned group = threadIdx.x % kLanes / 4, place = threadIdx.x % 4;
   uint64_t rows[2][4], columns[2][4];  // [k / 8][lane of a row]; [column of this lane][lane of a column]
   for (unsigned i = 0; i < 2; ++i)
@@ -59,11 +60,16 @@ void mma(float (&sums)[4], const Words& a, uint32_t b0, uint32_t b1) {
   for (unsigned i = 0; i < 4; ++i) {
     double sum = sums[i];
     for (unsigned k = 0; k < 16; ++k)
-      sum += number(rows[k / 8][k % 8 / 2] >> 32 * (i / 2), k % 2) *
-             number(columns[i % 2][k % 8 / 2] >> 32 * (k / 8), k % 2);
+      sum += number(widen, rows[k / 8][k % 8 / 2] >> 32 * (i / 2), k % 2) *
+             number(widen, columns[i % 2][k % 8 / 2] >> 32 * (k / 8), k % 2);
     sums[i] = static_cast<float>(sum);
   }
 }
+
+}  // namespace
+
+void mma(float (&sums)[4], const Words& a, uint32_t b0, uint32_t b1) { multiply(float_of_bf16, sums, a, b0, b1); }
+void mma_f16(float (&sums)[4], const Words& a, uint32_t b0, uint32_t b1) { multiply(float_of_f16, sums, a, b0, b1); }
 
 Words load_matrices(const uint16_t* row) { return load(row, false); }
 Words load_matrices_transposed(const uint16_t* row) { return load(row, true); }
