@@ -57,9 +57,7 @@ inline Tensor as_type(const Tensor& x, DType dtype) {
   backend(x.device()).copy(x.view(), y.view());
   return y;
 }
-inline Tensor rounded(const Tensor& x, DType dtype = DType::kBF16) {
-  return as_type(as_type(x, dtype), DType::kF32);
-}
+inline Tensor rounded(const Tensor& x, DType dtype = DType::kBF16) { return as_type(as_type(x, dtype), DType::kF32); }
 inline std::vector<float> values_of(const Tensor& x) { return as_type(x, DType::kF32).to_vector<float>(); }
 
 // Activations in bf16 on the GPU, and the same numbers in f32 on the CPU.

@@ -12,9 +12,7 @@ TEST(KeyTable, FollowsHypothesesThroughSelection) {
   table.append(2);  // rows 2, 3, 4
   ASSERT_EQ(table.rows(), 3);
   ASSERT_EQ(table.length(), 2);
-  const auto slot = [&](int64_t row, int64_t t) {
-    return table.slots().view().row<int32_t>(row)[t];
-  };
+  const auto slot = [&](int64_t row, int64_t t) { return table.slots().view().row<int32_t>(row)[t]; };
   EXPECT_EQ(slot(0, 0), 1);
   EXPECT_EQ(slot(2, 0), 0);
   EXPECT_EQ(slot(2, 1), 4);

@@ -174,8 +174,8 @@ TEST(Linear, PackedRowsAreIndependentOfTheBatch) {
   set_thread_count(0);
 }
 
-// Weights in bf16 and f16 give what the same numbers give in f32, bit for bit: for rows alone and many, for outputs and inputs
-// that fill no panel, stored either way, with values that are denormal in f32 as well.
+// Weights in bf16 and f16 give what the same numbers give in f32, bit for bit: for rows alone and many, for outputs and
+// inputs that fill no panel, stored either way, with values that are denormal in f32 as well.
 class NarrowWeights : public ::testing::TestWithParam<DType> {};
 
 TEST_P(NarrowWeights, GiveWhatTheyGiveWidened) {

@@ -26,14 +26,14 @@ struct SamplingRules {
 // All pointers are into the device's memory.
 struct SearchBatch {
   SearchRules rules;
-  IdList banned;         // never come
-  IdList forced_first;   // come behind a start token that stands alone; of several, samples know only one
-  IdList forced_last;    // come where max_length is reached
+  IdList banned;        // never come
+  IdList forced_first;  // come behind a start token that stands alone; of several, samples know only one
+  IdList forced_last;   // come where max_length is reached
   int32_t min_length = 0, min_new_tokens = 0;  // no end token before
   const float* divisors = nullptr;             // of sums of n log-probabilities, by n
   bool rates_by_greatest_length = false;       // the best open output, as if it had its greatest length
-  bool beams = false;      // sums are of log-probabilities after forcing (beam search); else of the model's own
-  SamplingRules sampling;  // not of beams
+  bool beams = false;             // sums are of log-probabilities after forcing (beam search); else of the model's own
+  SamplingRules sampling;         // not of beams
   const double* draws = nullptr;  // [searches], uniform in [0, 1): of samples; nullptr: the likeliest token is taken
 
   SearchState* states = nullptr;       // [searches]
@@ -156,12 +156,9 @@ struct RowsOfSearch {
 
 HEED_DEVICE SearchMemory memory_of(const SearchBatch& b, int64_t search) {
   const int64_t size = b.rules.size;
-  return {b.states + search,
-          b.open + search * size,
-          b.finished + search * size,
-          b.nodes + search * b.node_stride,
-          b.last_open + search * size,
-          b.best + search * b.rules.looked_at,
+  return {b.states + search,           b.open + search * size,
+          b.finished + search * size,  b.nodes + search * b.node_stride,
+          b.last_open + search * size, b.best + search * b.rules.looked_at,
           b.heads + search * size};
 }
 

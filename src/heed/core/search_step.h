@@ -18,11 +18,11 @@
 namespace heed {
 
 struct SearchRules {
-  int32_t size = 1;               // open outputs, and finished ones that are kept
-  int32_t looked_at = 2;          // continuations of a step: at most so many per row are of use
-  const int32_t* eos = nullptr;   // ids that end an output
+  int32_t size = 1;              // open outputs, and finished ones that are kept
+  int32_t looked_at = 2;         // continuations of a step: at most so many per row are of use
+  const int32_t* eos = nullptr;  // ids that end an output
   int32_t eos_count = 0;
-  bool stops_when_full = false;   // `size` outputs are finished; else: and no open one is rated above the worst of them
+  bool stops_when_full = false;  // `size` outputs are finished; else: and no open one is rated above the worst of them
 };
 
 struct OpenOutput {
@@ -135,8 +135,8 @@ HEED_DEVICE void advance_search(const SearchRules& rules, const SearchMemory& s,
     }
   }
   const bool full = state.finished == rules.size;
-  state.done = state.open == 0 || (full && (rules.stops_when_full ||
-                                            !(s.open[0].sum / open_divisor > s.finished[rules.size - 1].score)));
+  state.done = state.open == 0 ||
+               (full && (rules.stops_when_full || !(s.open[0].sum / open_divisor > s.finished[rules.size - 1].score)));
   if (state.open == 0) s.open[0] = s.last_open[0];
 }
 

@@ -1,5 +1,5 @@
-// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors], in f32, bf16
-// or f16.
+// y = act(x w^T + b) with a weight packed for it: panels of two vectors of outputs, [panel][in][2 vectors], in f32,
+// bf16 or f16.
 //
 // Each element is one chain of fused multiply-adds over `in` (tile-inl.h), so a row's result is the same in every batch
 // and for every thread count. Few rows take several panels at once, so that one row alone still has enough independent

@@ -52,8 +52,7 @@ HWY_INLINE FloatVec widened(const Float16* p) {
 #endif
 }
 template <class T>
-  requires(sizeof(T) == 2)
-HWY_INLINE FloatVec load(const T* p, int64_t count) {
+requires(sizeof(T) == 2) HWY_INLINE FloatVec load(const T* p, int64_t count) {
   if (count >= lane_count()) return widened(p);
   T part[HWY_LANES(float)];  // a masked load of 16-bit numbers may read beyond the end
   std::copy_n(p, count, part);

@@ -1,9 +1,9 @@
 // Attention of one new query per row over cached keys and values, which a table finds: a beam that changed its history
 // only changed the table.
 //
-// A block has a row's head; its four warps take four keys each in turn, which are on their way together, each warp with a
-// softmax of its own, and are put together in order at the end. So a row's result depends on head_dim and the number of
-// keys alone.
+// A block has a row's head; its four warps take four keys each in turn, which are on their way together, each warp with
+// a softmax of its own, and are put together in order at the end. So a row's result depends on head_dim and the number
+// of keys alone.
 #include "heed/cuda/attention.h"
 
 namespace heed::cuda {

@@ -47,8 +47,7 @@ __device__ __forceinline__ void take_in(float factor, float (&scores)[kRowTiles]
       max = reduce_lanes<Maximum, 4>(max);
       const float shift = max == -INFINITY ? 0.0f : max * factor;  // nothing seen yet: all become 0
       // Exactly 1 where the maximum stays: tiles that a row does not see change nothing.
-      const float correction =
-          running.max[m][h] == max ? 1.0f : power_of_two(fmaf(running.max[m][h], factor, -shift));
+      const float correction = running.max[m][h] == max ? 1.0f : power_of_two(fmaf(running.max[m][h], factor, -shift));
 #pragma unroll
       for (int n = 0; n < kCols / 8; ++n)
 #pragma unroll

@@ -54,8 +54,7 @@ void for_each_of(cudaStream_t stream, const TensorView& a, const TensorView& b, 
   const auto packed = [](const TensorView& x) {
     return x.contiguous() && reinterpret_cast<uintptr_t>(x.data) % (kAtOnce * size_of(x.dtype)) == 0;
   };
-  if (total % kAtOnce != 0 || !packed(a) || !packed(b) || !packed(y))
-    return for_each_element(stream, {y, a, b}, map);
+  if (total % kAtOnce != 0 || !packed(a) || !packed(b) || !packed(y)) return for_each_element(stream, {y, a, b}, map);
   const int64_t packs = total / kAtOnce;
   launch(stream, {std::min<int64_t>((packs + kThreads - 1) / kThreads, 1 << 14)}, &pack_kernel<decltype(map)>, packs,
          map);

@@ -64,13 +64,15 @@ struct RowsById {
     });
     int32_t begin = 0;
     for (const int32_t id : ids) {
-      const int32_t end = begin + std::exchange(counts[static_cast<size_t>(id)], begin);  // now: where the next row goes
+      const int32_t end =
+          begin + std::exchange(counts[static_cast<size_t>(id)], begin);  // now: where the next row goes
       add_parts(id, begin, end);
       begin = end;
     }
     rows.resize(static_cast<size_t>(begin));
     for (size_t r = 0; r < id_of.size(); ++r)
-      if (id_of[r] != skip) rows[static_cast<size_t>(counts[static_cast<size_t>(id_of[r])]++)] = static_cast<int32_t>(r);
+      if (id_of[r] != skip)
+        rows[static_cast<size_t>(counts[static_cast<size_t>(id_of[r])]++)] = static_cast<int32_t>(r);
   }
 
  private:

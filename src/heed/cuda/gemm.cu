@@ -169,9 +169,8 @@ std::optional<cublasLtMatmulAlgo_t> Products::ask(const Product& p) {
   preference.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(handle_, d.operation.get(), d.b.get(), d.a.get(), d.c.get(), d.c.get(),
-                                     preference.get(), 1, &result, &found);
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      handle_, d.operation.get(), d.b.get(), d.a.get(), d.c.get(), d.c.get(), preference.get(), 1, &result, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return std::nullopt;
   check_cublas(status, "the choice of an algorithm");
   if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return std::nullopt;

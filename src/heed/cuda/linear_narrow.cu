@@ -1,5 +1,5 @@
-// Products of inference with a weight of bf16 or f16: x is rounded on its way into shared memory, where it meets the weight's
-// rows; while the warps multiply, what comes next over `in` is on its way.
+// Products of inference with a weight of bf16 or f16: x is rounded on its way into shared memory, where it meets the
+// weight's rows; while the warps multiply, what comes next over `in` is on its way.
 #include "heed/cuda/linear_narrow.h"
 
 #include "heed/cuda/gemm.h"
@@ -8,8 +8,8 @@
 namespace heed::cuda {
 namespace {
 
-// Of `in` there come kDepth numbers at a time: where there are few blocks, more, for then it is their way that takes the
-// time. The order of the sums is the same.
+// Of `in` there come kDepth numbers at a time: where there are few blocks, more, for then it is their way that takes
+// the time. The order of the sums is the same.
 constexpr int kPiece = 8;  // numbers that a thread brings at once
 
 struct NarrowProduct {
@@ -55,9 +55,8 @@ class Incoming {
     using To = Factors<T>;
     each([&](int n, int r, int c) {
       const float* x = numbers_[n];
-      *reinterpret_cast<Words*>(tile + r * kTileStride<kDepth> + c) = {{To::round_two(x[0], x[1]), To::round_two(x[2], x[3]),
-                                                                       To::round_two(x[4], x[5]),
-                                                                       To::round_two(x[6], x[7])}};
+      *reinterpret_cast<Words*>(tile + r * kTileStride<kDepth> + c) = {
+          {To::round_two(x[0], x[1]), To::round_two(x[2], x[3]), To::round_two(x[4], x[5]), To::round_two(x[6], x[7])}};
     });
   }
 
@@ -124,7 +123,8 @@ template <class T, int kRowTiles, int kCols, int kDepth>
 void run_narrow(cudaStream_t stream, NarrowProduct p) {
   constexpr int kRows = kTileRows<kRowTiles>;
   p.column_tiles = (p.out + kCols - 1) / kCols;
-  launch(stream, {(p.rows + kRows - 1) / kRows * p.column_tiles, kMmaThreads, NarrowTiles<kRows, kCols, kDepth>::kBytes},
+  launch(stream,
+         {(p.rows + kRows - 1) / kRows * p.column_tiles, kMmaThreads, NarrowTiles<kRows, kCols, kDepth>::kBytes},
          &narrow_product_kernel<T, kRowTiles, kCols, kDepth>, p);
 }
 

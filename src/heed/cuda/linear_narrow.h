@@ -20,8 +20,8 @@ class NarrowWeight final : public PackedMatrix {
   Scratch memory_;
 };
 
-// y = act(x w^T + bias), x rounded to the weight's type, sums and y in f32. Each element is one chain of sums over sixteen of `in`
-// at a time, in order, whatever the batch.
+// y = act(x w^T + bias), x rounded to the weight's type, sums and y in f32. Each element is one chain of sums over
+// sixteen of `in` at a time, in order, whatever the batch.
 void multiply_narrow(cudaStream_t stream, const TensorView& x, const NarrowWeight& w, const TensorView& bias,
                      Activation kind, const TensorView& y);
 

@@ -41,8 +41,8 @@ __device__ __forceinline__ void mma_f16(float (&sums)[4], const Words& a, uint32
       : "r"(a.x[0]), "r"(a.x[1]), "r"(a.x[2]), "r"(a.x[3]), "r"(b0), "r"(b1));
 }
 
-// Four matrices [8, 8] of 16-bit numbers in shared memory: lane l names row l mod 8 of matrix l / 8, 16 bytes on a multiple
-// of 16. A lane's word i is of matrix i: row group, columns 2 place and the next.
+// Four matrices [8, 8] of 16-bit numbers in shared memory: lane l names row l mod 8 of matrix l / 8, 16 bytes on a
+// multiple of 16. A lane's word i is of matrix i: row group, columns 2 place and the next.
 __device__ __forceinline__ Words load_matrices(const uint16_t* row) {
   Words w;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"

@@ -53,7 +53,10 @@ __global__ void add_norm_kernel(AddNorm<T> a) {
   T* s = a.sum ? a.sum[r] : y;
   float total = 0;
   for_own_channels(
-      r, a.cols, a.dropout, [&](int64_t c) { return Two{float(x[c]), f ? float(f[c]) : 0.0f}; },
+      r, a.cols, a.dropout,
+      [&](int64_t c) {
+        return Two{float(x[c]), f ? float(f[c]) : 0.0f};
+      },
       [&](int64_t c, const Two& in, float factor) {
         const T kept(in.a + in.b * factor);
         s[c] = kept;
@@ -74,7 +77,10 @@ __global__ void add_norm_kernel(AddNorm<T> a) {
     a.statistics[r][1] = rstd;
   }
   for_own_channels(
-      r, a.cols, none, [&](int64_t c) { return Three{float(s[c]), a.gamma[c], a.beta ? a.beta[c] : 0.0f}; },
+      r, a.cols, none,
+      [&](int64_t c) {
+        return Three{float(s[c]), a.gamma[c], a.beta ? a.beta[c] : 0.0f};
+      },
       [&](int64_t c, const Three& in, float) { y[c] = T((in.a - mean) * rstd * in.b + in.c); });
 }
 

@@ -17,8 +17,8 @@ HEED_DEVICE bool is_better(const Candidate& a, const Candidate& b) {
   return a.value > b.value || (a.value == b.value && a.index < b.index);
 }
 
-// The best few of the elements first, first + step, … of x that come behind `last` in the order (`last` none: of all) and
-// are above -inf, best first. When they have been taken out, fill() finds the next ones.
+// The best few of the elements first, first + step, … of x that come behind `last` in the order (`last` none: of all)
+// and are above -inf, best first. When they have been taken out, fill() finds the next ones.
 template <int kFew>
 struct BestFew {
   Candidate few[kFew];

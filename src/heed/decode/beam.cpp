@@ -39,11 +39,7 @@ Beam::Beam(const BeamRules& rules, int64_t prompt_length, int64_t max_length)
 
 Beam::Beam(const BeamRules& rules, const SearchState& state, std::vector<OpenOutput> open,
            std::vector<FinishedOutput> finished, std::vector<OutputNode> nodes)
-    : rules_(&rules),
-      state_(state),
-      open_(std::move(open)),
-      finished_(std::move(finished)),
-      nodes_(std::move(nodes)) {}
+    : rules_(&rules), state_(state), open_(std::move(open)), finished_(std::move(finished)), nodes_(std::move(nodes)) {}
 
 void Beam::advance(std::span<const Candidates> rows) {
   struct Rows {

@@ -92,14 +92,14 @@ class DeviceSearch {
   std::vector<std::vector<Hypothesis>> results_;
   int64_t steps_ = 0;
 
-  SearchBatch constants_;   // what stays as it is
-  Tensor ids_, divisors_;   // which it points to
+  SearchBatch constants_;                    // what stays as it is
+  Tensor ids_, divisors_;                    // which it points to
   Tensor states_, open_, finished_, nodes_;  // a row per search
   int64_t node_capacity_ = 0;                // of a search
   Tensor last_open_, best_, heads_, counts_;
-  Tensor tokens_, parents_;        // i32 [rows]
+  Tensor tokens_, parents_;           // i32 [rows]
   Tensor log_probs_, candidate_ids_;  // [rows, candidates]
-  Tensor draws_;                   // f64 as i64 [steps, searches]
+  Tensor draws_;                      // f64 as i64 [steps, searches]
 };
 
 DeviceSearch::DeviceSearch(models::DecodingState& state, const std::vector<Prompt>& prompts, const Options& options,
@@ -171,11 +171,11 @@ void DeviceSearch::begin() {
   }
   if (rows() != state_.rows()) state_.select(std::span<const int32_t>(inputs));
   tokens_ = Tensor::from(tokens, {rows()}, device_);
-  states_ = Tensor::from_bytes(std::as_bytes(std::span(states)), {count(), columns_of<SearchState>(1)}, DType::kI32,
-                               device_);
+  states_ =
+      Tensor::from_bytes(std::as_bytes(std::span(states)), {count(), columns_of<SearchState>(1)}, DType::kI32, device_);
   const std::vector<OpenOutput> open(static_cast<size_t>(rows()));
-  open_ = Tensor::from_bytes(std::as_bytes(std::span(open)), {count(), columns_of<OpenOutput>(size)}, DType::kI32,
-                             device_);
+  open_ =
+      Tensor::from_bytes(std::as_bytes(std::span(open)), {count(), columns_of<OpenOutput>(size)}, DType::kI32, device_);
   finished_ = ints(count(), columns_of<FinishedOutput>(size));
   node_capacity_ = 2 * size * 4 * kStepsBetween;
   nodes_ = ints(count(), columns_of<OutputNode>(node_capacity_));

@@ -61,8 +61,8 @@ class DecoderOnly : public CausalModel {
 
   Device device() const { return output_.device(); }
   // The stack. `lengths`: of the sequence that each token belongs to (see nn::Rotary::at).
-  Tensor run(const Tensor& ids, const ops::TokenRowsPtr& rows, std::span<const int32_t> lengths,
-             const nn::Pass& pass, const Attend& attend) const;
+  Tensor run(const Tensor& ids, const ops::TokenRowsPtr& rows, std::span<const int32_t> lengths, const nn::Pass& pass,
+             const Attend& attend) const;
   Tensor run_batch(const TextBatch& batch, const nn::Pass& pass) const;
 };
 

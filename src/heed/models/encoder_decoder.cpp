@@ -117,8 +117,8 @@ Tensor EncoderDecoderStacks::embed(const Tensor& ids, const Embedding& e, const 
   const float scale = structure_.scale_embedding ? std::sqrt(static_cast<float>(structure_.d_model)) : 1.0f;
   const ops::DropoutSite drop = pass.dropout(structure_.dropout, e.site, rows);
   const bool norm = structure_.norm_embedding;
-  const Tensor x = ops::embedding(ids, e.table, scale, rows, e.positions, norm ? ops::DropoutSite{} : drop,
-                                  structure_.pad_id);
+  const Tensor x =
+      ops::embedding(ids, e.table, scale, rows, e.positions, norm ? ops::DropoutSite{} : drop, structure_.pad_id);
   return norm ? ops::dropout(e.norm(x), drop) : x;  // [tokens, model]
 }
 
@@ -144,7 +144,8 @@ Tensor EncoderDecoderStacks::decode(const Ragged& target, const ops::TokenRowsPt
                                     const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows);
   const ops::SegmentsPtr cross = with_visible_keys(ops::segments(*rows, *source_rows), visible);
-  Tensor x = embed(ids_tensor(shift_right(target, structure_.decoder_start_id)), target_, rows, pass);  // [tokens, model]
+  Tensor x =
+      embed(ids_tensor(shift_right(target, structure_.decoder_start_id)), target_, rows, pass);  // [tokens, model]
   note(&nn::Trace::decoder_states, pass, x);
   for (const DecoderLayer& layer : decoder_) {
     std::vector<Tensor>* self_attentions = next_layer(&nn::Trace::decoder_attentions, pass);
@@ -170,8 +171,7 @@ std::vector<Tensor> EncoderDecoderStacks::cross_keys_values(const Tensor& encode
   return cross;
 }
 
-Tensor EncoderDecoderStacks::step(Seq2SeqState& state, const Tensor& tokens,
-                                  const ops::TokenRowsPtr& at) const {
+Tensor EncoderDecoderStacks::step(Seq2SeqState& state, const Tensor& tokens, const ops::TokenRowsPtr& at) const {
   const nn::Pass pass;
   Tensor x = embed(tokens, target_, at, pass);  // [rows, model]
   for (size_t i = 0; i < decoder_.size(); ++i) {

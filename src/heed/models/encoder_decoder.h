@@ -88,8 +88,7 @@ class EncoderDecoderStacks {
   };
 
   void make_embeddings(nn::Builder& b, const std::string& prefix);
-  Tensor embed(const Tensor& ids, const Embedding& e, const ops::TokenRowsPtr& rows,
-               const nn::Pass& pass) const;
+  Tensor embed(const Tensor& ids, const Embedding& e, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
 
   EncoderDecoderConfig structure_;
   Embedding source_, target_;

@@ -152,8 +152,7 @@ WeightRules T5Model::weight_rules() const {
 
 int T5Model::max_length() const { return std::numeric_limits<int>::max(); }
 
-Tensor T5Model::embed(const Tensor& ids, uint32_t site, const ops::TokenRowsPtr& rows,
-                      const nn::Pass& pass) const {
+Tensor T5Model::embed(const Tensor& ids, uint32_t site, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
   return ops::embedding(ids, shared_, 1, rows, {}, pass.dropout(structure_.dropout, site, rows));
 }
 
@@ -163,7 +162,7 @@ Tensor T5Model::finish(const Tensor& x, const Stack& stack, const ops::TokenRows
 
 Tensor T5Model::encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const {
   const ops::SegmentsPtr self = ops::segments(*rows, *rows);
-  const Tensor bias = encoder_.positions();                           // [distances, heads]
+  const Tensor bias = encoder_.positions();                                       // [distances, heads]
   Tensor x = embed(ids_tensor(source.ids), encoder_.embedding_site, rows, pass);  // [tokens, model]
   for (const T5EncoderBlock& block : encoder_blocks_) {
     note(&nn::Trace::encoder_states, pass, x);
@@ -234,8 +233,7 @@ std::unique_ptr<DecodingState> T5Model::start(const Ragged& sources) const {
       });
 }
 
-Tensor T5Model::step(Seq2SeqState& state, const Tensor& bias, const Tensor& tokens,
-                     const ops::TokenRowsPtr& at) const {
+Tensor T5Model::step(Seq2SeqState& state, const Tensor& bias, const Tensor& tokens, const ops::TokenRowsPtr& at) const {
   const nn::Pass pass;
   Tensor x = embed(tokens, decoder_.embedding_site, at, pass);  // [rows, model]
   for (size_t i = 0; i < decoder_blocks_.size(); ++i) {

@@ -78,16 +78,14 @@ class T5Model final : public Seq2SeqModel {
 
   void initialize(nn::Builder& b);
   double deviation_of(const std::string& name) const;
-  Tensor embed(const Tensor& ids, uint32_t site, const ops::TokenRowsPtr& rows,
-               const nn::Pass& pass) const;
+  Tensor embed(const Tensor& ids, uint32_t site, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
   Tensor scaled_for_output(const Tensor& x) const;
   Tensor finish(const Tensor& x, const Stack& stack, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
   // The encoder stack: [source tokens, model].
   Tensor encode(const Ragged& source, const ops::TokenRowsPtr& rows, const nn::Pass& pass) const;
   // The decoder stack over targets shifted right, ready for the output projection: [target tokens, model].
   Tensor decode(const Seq2SeqBatch& batch, const nn::Pass& pass) const;
-  Tensor step(Seq2SeqState& state, const Tensor& bias, const Tensor& tokens,
-              const ops::TokenRowsPtr& at) const;
+  Tensor step(Seq2SeqState& state, const Tensor& bias, const Tensor& tokens, const ops::TokenRowsPtr& at) const;
 
   T5Config structure_;
   nn::ParameterStore store_;

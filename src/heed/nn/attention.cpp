@@ -105,9 +105,7 @@ TensorView KeyValueCache::keys() const { return rows_.slice_columns(0, rows_.dim
 TensorView KeyValueCache::values() const { return rows_.slice_columns(rows_.dim(1) / 2, rows_.dim(1) / 2).view(); }
 
 KeyTable::KeyTable(int rows, Device device)
-    : device_(device),
-      slots_(Tensor::empty({rows, 0}, DType::kI32, device)),
-      lengths_(static_cast<size_t>(rows), 0) {}
+    : device_(device), slots_(Tensor::empty({rows, 0}, DType::kI32, device)), lengths_(static_cast<size_t>(rows), 0) {}
 
 KeyTable KeyTable::with_prompts(std::span<const int32_t> offsets, Device device) {
   KeyTable table(static_cast<int>(offsets.size()) - 1, device);
@@ -123,16 +121,13 @@ KeyTable KeyTable::with_prompts(std::span<const int32_t> offsets, Device device)
   return table;
 }
 
-int64_t KeyTable::longest() const {
-  return lengths_.empty() ? 0 : *std::max_element(lengths_.begin(), lengths_.end());
-}
+int64_t KeyTable::longest() const { return lengths_.empty() ? 0 : *std::max_element(lengths_.begin(), lengths_.end()); }
 
 // Makes room for `length` tokens in each row.
 void KeyTable::widen(int64_t length) {
   const int64_t stride = slots_.dim(1);
   if (length <= stride) return;
-  const Tensor wider =
-      Tensor::empty({rows(), std::max<int64_t>({length, 2 * stride, 32})}, DType::kI32, device_);
+  const Tensor wider = Tensor::empty({rows(), std::max<int64_t>({length, 2 * stride, 32})}, DType::kI32, device_);
   if (stride > 0) backend(device_).copy(slots_.view(), wider.slice_columns(0, stride).view());
   slots_ = wider;
 }
@@ -225,8 +220,8 @@ Tensor SelfAttention::step(const Tensor& x, KeyValueCache& cache, const KeyTable
   cache.append(k, v);
   const Tensor y = Tensor::empty(q.shape(), DType::kF32, q.device());
   backend(x.device())
-      .attention_cached(q.view(), cache.keys(), cache.values(), table.keys(),
-                        with_bias(params_, positions.bias), y.view());
+      .attention_cached(q.view(), cache.keys(), cache.values(), table.keys(), with_bias(params_, positions.bias),
+                        y.view());
   return out_(y);
 }
 
