@@ -30,11 +30,15 @@ void on_both(const F& f) {
   f(backend(kGpu), &Both::gpu);
 }
 
-TEST_F(GpuBackend, ActivationsInBf16ElementByElement) {
-  const Activations a({kRows, kCols}, 1), b({kRows, kCols}, 2);
+// Of one shape all elements are read four at a time, of the other one by one.
+class ActivationsOfShape : public GpuBackend, public ::testing::WithParamInterface<int64_t> {};
+
+TEST_P(ActivationsOfShape, ElementByElement) {
+  const Shape shape{kRows, GetParam()};
+  const Activations a(shape, 1), b(shape, 2);
   for (const bool accumulate : {false, true}) {
-    const Activations sum({kRows, kCols}, 3), dropped_sum({kRows, kCols}, 4), product({kRows, kCols}, 5);
-    const Activations dropped({kRows, kCols}, 6);
+    const Activations sum(shape, 3), dropped_sum(shape, 4), product(shape, 5);
+    const Activations dropped(shape, 6);
     on_both([&](Backend& on, const Tensor Both::*t) {
       on.add((a.*t).view(), (b.*t).view(), {}, (sum.*t).view());
       on.add((a.*t).view(), (b.*t).view(), kDropout, (dropped_sum.*t).view());
@@ -47,7 +51,7 @@ TEST_F(GpuBackend, ActivationsInBf16ElementByElement) {
     expect_close(product, kRounding, "product");
     expect_close(dropped, kRounding, "dropout");
     for (const Activation kind : kActivations) {
-      const Activations y({kRows, kCols}, 7), dx({kRows, kCols}, 8);
+      const Activations y(shape, 7), dx(shape, 8);
       on_both([&](Backend& on, const Tensor Both::*t) {
         on.activation((a.*t).view(), kind, (y.*t).view());
         on.activation_backward((a.*t).view(), (b.*t).view(), kind, accumulate, (dx.*t).view());
@@ -57,6 +61,8 @@ TEST_F(GpuBackend, ActivationsInBf16ElementByElement) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Columns, ActivationsOfShape, ::testing::Values(kCols, kCols + 2));
 
 TEST_F(GpuBackend, ScalingConvertsBothWays) {
   for (const bool accumulate : {false, true}) {
@@ -69,9 +75,11 @@ TEST_F(GpuBackend, ScalingConvertsBothWays) {
     expect_close(wide, 1e-6, "to f32");
     expect_close(narrow, kRounding, "to bf16");
   }
-  Activations same({kRows, kCols}, 5);
-  on_both([&](Backend& on, const Tensor Both::*t) { on.scale((same.*t).view(), -2, true, (same.*t).view()); });
-  expect_close(same, 0, "in place: exact");
+  for (const int64_t cols : {kCols, kCols + 2}) {
+    Activations same({kRows, cols}, 5);
+    on_both([&](Backend& on, const Tensor Both::*t) { on.scale((same.*t).view(), -2, true, (same.*t).view()); });
+    expect_close(same, 0, "in place: exact");
+  }
 }
 
 TEST_F(GpuBackend, ActivationsOfTwoKindsAreRefused) {
@@ -134,6 +142,21 @@ TEST_F(GpuBackend, EmbeddingsInBf16) {
   expect_close(y, kRounding, "y");
   expect_close(gathered, 0, "rows are copied");
   expect_close(dtable, 1e-5, "a table's gradient is f32");
+  expect_close(dhidden, kRounding, "that of activations is rounded once");
+}
+
+// An id with more rows than are added at once.
+TEST_F(GpuBackend, LongSumsOfEmbeddingsInBf16) {
+  constexpr int64_t kMany = 600;
+  std::vector<int32_t> ids(kMany, 1);
+  ids[7] = ids[300] = 0;
+  const Activations dy({kMany, kCols}, 1), dhidden({2, kCols}, 2);
+  const Both dtable({2, kCols}, 3);
+  on_both([&](Backend& on, const Tensor Both::*t) {
+    on.embedding_backward(ids, (dy.*t).view(), 0.5f, {}, -1, (dtable.*t).view());
+    on.embedding_backward(ids, (dy.*t).view(), 0.5f, {}, -1, (dhidden.*t).view());
+  });
+  expect_close(dtable, 1e-5, "a table's gradient");
   expect_close(dhidden, kRounding, "that of activations is rounded once");
 }
 

@@ -119,45 +119,75 @@ TEST(DeviceSearch, SamplesAreThoseOfTheHost) {
   });
 }
 
+// How outputs are chosen: by beams, the likeliest token, or samples.
+struct Way {
+  const char* name;
+  int beam;
+  bool samples;
+};
+constexpr Way kWays[] = {{"greedy", 1, false}, {"beams", 3, false}, {"samples", 1, true}};
+
+Options options_by(const Way& way, const std::function<void(Options&)>& change) {
+  return options_with([&](Options& o) {
+    o.beam = way.beam;
+    o.do_sample = way.samples;
+    if (way.samples) o.n_best = 2;
+    change(o);
+  });
+}
+
 TEST(DeviceSearch, KnowsWhatMustAndWhatMustNotCome) {
   const ToyGenerator model(40, random_logits(4, {0}));
   const Ragged inputs = heed::testing::toy_inputs(9, 4);
-  for (const int beam : {1, 3}) {
+  for (const Way& way : kWays) {
     const auto with = [&](const std::string& what, const std::function<void(Options&)>& change) {
-      expect_alike({model, inputs, options_with([&](Options& o) {
-                      o.beam = beam;
-                      change(o);
-                    })},
-                   fmt::format("{}, beam {}", what, beam));
+      expect_alike({model, inputs, options_by(way, change)}, fmt::format("{}, {}", what, way.name));
     };
     with("suppressed ids", [](Options& o) { o.suppress_tokens = {1, 5, 9, 30}; });
     with("bad words", [](Options& o) { o.bad_words_ids = {{8}, {9}}; });
+    with("several end tokens", [](Options& o) { o.eos = {0, 3, 17}; });
     with("no early end", [](Options& o) { o.min_length = 12; });
     with("no early end of what is new", [](Options& o) { o.min_new_tokens = 9; });
     with("a first token", [](Options& o) { o.forced_bos = 6; });
-    with("a last token", [](Options& o) {
-      o.forced_eos = {0};
-      o.max_new_tokens = 6;
-    });
-    with("one of several last tokens", [](Options& o) {
-      o.forced_eos = {11, 3};
-      o.max_new_tokens = 6;
-    });
-    with("none of the last tokens", [](Options& o) {
-      o.forced_eos = {11};
-      o.suppress_tokens = {11};
-      o.max_new_tokens = 6;
-    });
+    const auto last = [&](const std::string& what, const Ids& tokens, const Ids& suppressed) {
+      with(what, [&](Options& o) {
+        o.forced_eos = tokens;
+        o.suppress_tokens = suppressed;
+        o.max_new_tokens = 6;
+      });
+    };
+    last("a last token", {0}, {});
+    last("none of the last tokens", {11}, {11});
+    if (!way.samples) last("one of several last tokens", {11, 3}, {});
+  }
+}
+
+// A forced token comes even where the model gives it no probability.
+TEST(DeviceSearch, AForcedTokenNeedsNoProbability) {
+  const auto logits = [](std::span<const int32_t>, std::span<const int32_t>, std::span<float> out) {
+    for (size_t i = 0; i < out.size(); ++i) out[i] = 0.1f * static_cast<float>(i);
+    out[6] = -std::numeric_limits<float>::infinity();
+  };
+  const ToyGenerator model(20, logits);
+  for (const Way& way : kWays) {
+    const Task task{model, heed::testing::toy_inputs(2, 1), options_by(way, [](Options& o) {
+                      o.forced_bos = 6;
+                      o.max_new_tokens = 4;
+                    })};
+    const Results expected = by_the_host(task), found = by_themselves(task);
+    for (size_t i = 0; i < found.size(); ++i)
+      for (size_t s = 0; s < found[i].size(); ++s) EXPECT_EQ(found[i][s].ids, expected[i][s].ids) << way.name;
+    EXPECT_EQ(found.at(0).at(0).ids.front(), 6) << way.name;
   }
 }
 
 // Whatever is left of a vocabulary that is smaller than what a step looks at.
 TEST(DeviceSearch, SmallVocabularies) {
   for (const int vocab : {2, 3, 6})
-    for (const int beam : {1, 4}) {
+    for (const Way& way : kWays) {
       const ToyGenerator model(vocab, random_logits(5, {0}));
-      expect_alike({model, heed::testing::toy_inputs(5, 5), options_with([&](Options& o) { o.beam = beam; })},
-                   fmt::format("{} tokens, beam {}", vocab, beam));
+      expect_alike({model, heed::testing::toy_inputs(5, 5), options_by(way, [](Options&) {})},
+                   fmt::format("{} tokens, {}", vocab, way.name));
     }
 }
 
@@ -166,15 +196,16 @@ TEST(DeviceSearch, SmallVocabularies) {
 TEST(DeviceSearch, EndsAtTheLastPosition) {
   const ToyGenerator model(30, random_logits(6, {0}), 9, true);
   const Ragged inputs = heed::testing::ragged({{3}, {4, 5, 6, 7, 8, 9, 3, 4, 5}, {6, 7, 8}, {2, 2, 2, 2, 2}});
-  for (const int beam : {1, 3})
+  for (const Way& way : kWays)
     for (const bool ends : {true, false})
-      expect_alike({model, inputs, options_with([&](Options& o) {
-                      o.beam = beam;
-                      o.max_new_tokens = 0;
-                      o.continues_input = true;
-                      o.ignore_eos = !ends;
-                    })},
-                   fmt::format("beam {}, ends {}", beam, ends));
+      expect_alike({model, inputs,
+                    options_by(way,
+                               [&](Options& o) {
+                                 o.max_new_tokens = 0;
+                                 o.continues_input = true;
+                                 o.ignore_eos = !ends;
+                               })},
+                   fmt::format("{}, ends {}", way.name, ends));
 }
 
 TEST(DeviceSearch, LongOutputsGetMoreRoom) {
@@ -191,10 +222,15 @@ TEST(DeviceSearch, LongOutputsGetMoreRoom) {
 // As outputs end, their rows leave the batch.
 TEST(DeviceSearch, TheBatchShrinks) {
   const ToyGenerator model(50, random_logits(8, {0}));
-  by_themselves({model, heed::testing::toy_inputs(40, 8), options_with([](Options& o) { o.beam = 2; })});
-  ASSERT_FALSE(model.log.rows.empty());
-  EXPECT_EQ(model.log.rows.front(), 80);
-  EXPECT_LE(model.log.rows.back(), 60);
+  for (const Way& way : kWays) {
+    model.log.rows.clear();
+    const Task task{model, heed::testing::toy_inputs(40, 8), options_by(way, [](Options&) {})};
+    by_themselves(task);
+    ASSERT_FALSE(model.log.rows.empty());
+    EXPECT_EQ(model.log.rows.front(), 40 * way.beam * (way.samples ? 2 : 1)) << way.name;
+    EXPECT_LE(model.log.rows.back() * 4, model.log.rows.front() * 3) << way.name;
+    expect_alike(task, way.name);
+  }
 }
 
 TEST(DeviceSearch, TellsOfEachInputOnce) {

@@ -32,8 +32,8 @@ void Command::use_dtype() {
   options_.add_choice<std::optional<DType>>(
       "dtype", common_.dtype,
       {{"auto", std::nullopt}, {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}},
-      "The model's matrices in memory. bf16 and f16 take half of it and round them, f16 less, but to 0 below 6e-8 and "
-      "to infinity above 65504; auto: as they are in the folder");
+      "The model's matrices in memory. bf16 and f16 take half of it and round them, f16 less, but to 0 below 3e-8 and "
+      "to infinity from 65520 on; auto: as they are in the folder");
 }
 
 void Command::use_model() {

@@ -62,12 +62,12 @@ class Generator {
     // Text comes as it is written only where there is one output; several would be mixed.
     const bool live = !json && inputs.size() == 1 && options_.decode.beam == 1 && options_.decode.n_best == 1 &&
                       model_.tokenizer != nullptr;
-    const auto begin = std::chrono::steady_clock::now();
-    auto results = tasks::generate(model_, batch, options_, numbers, [&](int, int, const std::string& piece) {
-      if (!live) return;
+    const tasks::OnText write = [&](int, int, const std::string& piece) {
       command_.output().write(piece);
       command_.output().flush();
-    });
+    };
+    const auto begin = std::chrono::steady_clock::now();
+    auto results = tasks::generate(model_, batch, options_, numbers, live ? write : tasks::OnText());
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     size_t new_tokens = 0;
     for (const auto& outputs : results)

@@ -127,7 +127,7 @@ class Backend {
     return nullptr;
   }
   // y [rows, out] = act(x [rows, in] w^T + bias) from a packed weight; each element is one fused sum over `in` in
-  // order, whatever the batch. bias may be empty. (A GPU rounds x where the weight was bf16, and sums sixteen at a
+  // order, whatever the batch. bias may be empty. (A GPU rounds x where the weight is bf16 or f16, and sums 16 at a
   // time.)
   virtual void linear_packed(const TensorView& x, const PackedMatrix& w, const TensorView& bias, Activation activation,
                              const TensorView& y) = 0;

@@ -6,7 +6,11 @@
 // change no logits, and for samples those filters that need no more than the likeliest tokens.
 #pragma once
 
+#include <cfloat>
+
+#include "heed/base/error.h"
 #include "heed/core/search_step.h"
+#include "heed/core/tensor_view.h"
 
 namespace heed {
 
@@ -51,13 +55,25 @@ struct SearchBatch {
   int32_t* parents = nullptr;
 };
 
-// The likeliest tokens of a model's rows (Backend::log_softmax_top_k), which may be written over, and all logits.
+// The likeliest tokens of a model's rows (Backend::log_softmax_top_k), without gaps between rows, which may be written
+// over, and all logits.
 struct TopRows {
   float* log_probs;     // [rows, k]
   int32_t* ids;         // [rows, k]
   const float* logits;  // [rows, stride]
   int32_t k;
   int64_t stride;
+
+  TopRows(const TensorView& all, const TensorView& values, const TensorView& indices)
+      : log_probs(values.as<float>()),
+        ids(indices.as<int32_t>()),
+        logits(all.as<float>()),
+        k(static_cast<int32_t>(indices.cols())),
+        stride(all.row_stride) {
+    check<ShapeError>(
+        values.contiguous() && indices.contiguous() && values.shape == indices.shape && values.rows() == all.rows(),
+        "searches: likeliest tokens {} and {} of logits {}", values.shape, indices.shape, all.shape);
+  }
 };
 
 // The candidates of one row.
@@ -83,7 +99,7 @@ HEED_DEVICE void filter_candidates(const SearchBatch& b, const SearchState& stat
     }
     if (!b.beams && row.count > 0) {
       row.count = 1;
-      row.log_probs[0] = row.logits[row.ids[0]] - total;
+      row.log_probs[0] = fmaxf(row.logits[row.ids[0]] - total, -FLT_MAX);  // it comes, whatever the model says
     }
     return;
   }

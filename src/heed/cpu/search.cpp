@@ -7,8 +7,7 @@ namespace heed::cpu {
 
 void CpuBackend::advance_searches(const SearchBatch& batch, int64_t searches, const TensorView& logits,
                                   const TensorView& log_probs, const TensorView& ids) {
-  const TopRows top{log_probs.as<float>(), ids.as<int32_t>(), logits.as<float>(), static_cast<int32_t>(ids.cols()),
-                    logits.row_stride};
+  const TopRows top(logits, log_probs, ids);
   for (int64_t i = 0; i < searches; ++i) advance_one(batch, i, top);
 }
 

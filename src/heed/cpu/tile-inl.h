@@ -1,6 +1,6 @@
 // The one inner loop of all our matrix products: a register tile C[i, j] = sum over k of A(i, k) B[k, j], in order of k
 // with fused multiply-adds, one accumulator per element. A is read by broadcast with free strides, B by whole vectors,
-// of f32 or of bf16 that is widened on the way.
+// of f32 or of bf16 and f16 that are widened on the way.
 //
 // Since an element is one chain of additions over k, its value depends on neither the tile's size nor the vector width:
 // a row computed alone equals the same row in a batch of 64, bit for bit.
@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "heed/core/dtype.h"
+#include "heed/cpu/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
@@ -75,16 +76,7 @@ HWY_INLINE void load_vectors(const BFloat16* b, V (&row)[2]) {
 
 // Two vectors in f16, one behind the other.
 HWY_INLINE void load_vectors(const Float16* b, V (&row)[2]) {
-  const D d;
-  for (int v = 0; v < 2; ++v) {
-    const Float16* from = b + v * static_cast<int>(hn::Lanes(d));
-#if HWY_TARGET == HWY_SCALAR
-    row[v] = hn::Set(d, static_cast<float>(*from));
-#else
-    const hn::Rebind<hwy::float16_t, D> halves;
-    row[v] = hn::PromoteTo(d, hn::LoadU(halves, reinterpret_cast<const hwy::float16_t*>(from)));
-#endif
-  }
+  for (int v = 0; v < 2; ++v) row[v] = widened(b + v * static_cast<int>(hn::Lanes(D())));
 }
 
 // Writes or adds one tile: kRows rows, kVecs vectors, the last cut to `columns`. `epilogue(row, vector index, value)`

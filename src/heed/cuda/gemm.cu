@@ -94,10 +94,9 @@ Product without_epilogue(Product p) {
 Product of_rounded_rows(Product p) {
   constexpr int64_t kMultiple = 64;
   const int64_t rows = p.a.rows(), rounded = (rows + kMultiple - 1) / kMultiple * kMultiple;
-  if (rows <= kMultiple) return p;
+  if (rows <= kMultiple || (p.transpose_a && p.transpose_b)) return p;  // in b they would be what a row is long
   p.a.shape = {rounded, p.a.cols()};
   if (!p.transpose_a) p.c.shape = {rounded, p.c.cols()};
-  else if (p.transpose_b) p.b.shape = {p.b.rows(), rounded};
   else p.b.shape = {rounded, p.b.cols()};
   return p;
 }
@@ -193,6 +192,16 @@ Products::Plan Products::plan(const Product& p) {
   return plans_.emplace(key, Plan{*algorithm, epilogue}).first->second;
 }
 
+bool Products::goes_by_its_own_rows(const Product& rounded) {
+  const std::lock_guard lock(mutex_);
+  return own_rows_.contains(key_of(rounded));
+}
+
+void Products::go_by_own_rows(const Product& rounded) {
+  const std::lock_guard lock(mutex_);
+  own_rows_.insert(key_of(rounded));
+}
+
 bool Products::carry_out(const Product& p, const Plan& plan) {
   const cudaStream_t stream = backend_.stream();
   const Description d(plan.epilogue ? p : without_epilogue(p));
@@ -200,7 +209,8 @@ bool Products::carry_out(const Product& p, const Plan& plan) {
   const cublasStatus_t status =
       cublasLtMatmul(handle_, d.operation.get(), &p.alpha, p.b.data, d.b.get(), p.a.data, d.a.get(), &beta, p.c.data,
                      d.c.get(), p.c.data, d.c.get(), &plan.algorithm, workspace_, kWorkspace, stream);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+  // So it answers where the algorithm was asked for other sizes and does not serve these.
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return false;
   check_cublas(status, "a product");
   if (!plan.epilogue) add_epilogue(p);
   return true;
@@ -219,7 +229,11 @@ void Products::run(const Product& p) {
     if (!p.accumulate) backend_.fill(p.c, 0);
     return add_epilogue(p);
   }
-  if (carry_out(p, plan(of_rounded_rows(p)))) return;
+  const Product rounded = of_rounded_rows(p);
+  if (!goes_by_its_own_rows(rounded)) {
+    if (carry_out(p, plan(rounded))) return;
+    go_by_own_rows(rounded);
+  }
   check<DeviceError>(carry_out(p, plan(p)), "cuBLASLt refuses a product of {} rows that it has an algorithm for",
                      p.a.rows());
 }

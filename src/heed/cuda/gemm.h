@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "heed/cuda/cuda_backend.h"
 
@@ -77,6 +78,9 @@ class Products {
   static Key key_of(const Product& product);
   std::optional<cublasLtMatmulAlgo_t> ask(const Product& product);
   Plan plan(const Product& product);
+  // Products whose plan for rounded rows was refused.
+  bool goes_by_its_own_rows(const Product& rounded);
+  void go_by_own_rows(const Product& rounded);
   // False if cuBLASLt will not compute it so.
   bool carry_out(const Product& product, const Plan& plan);
   // The bias and ReLU by themselves.
@@ -87,6 +91,7 @@ class Products {
   void* workspace_ = nullptr;
   std::mutex mutex_;
   std::map<Key, Plan> plans_;
+  std::set<Key> own_rows_;
 };
 
 // --- around a product (elementwise.cu) --------------------------------------------------------------------------

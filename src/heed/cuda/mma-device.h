@@ -117,7 +117,7 @@ struct Factors<Bf16> {
 };
 template <>
 struct Factors<F16> {
-  // Numbers beyond the largest become that.
+  // Numbers beyond the largest become that; infinity and NaN stay.
   __device__ static uint32_t round_two(float first, float second) {
     return round_two_to_f16(within_range(first), within_range(second));
   }
@@ -128,7 +128,8 @@ struct Factors<F16> {
  private:
   __device__ static float within_range(float x) {
     constexpr float kLargest = 65504;
-    return x > kLargest ? kLargest : x < -kLargest ? -kLargest : x;  // NaN stays
+    if (x == INFINITY || x == -INFINITY) return x;
+    return x > kLargest ? kLargest : x < -kLargest ? -kLargest : x;
   }
 };
 

@@ -15,8 +15,7 @@ __global__ void advance_searches_kernel(SearchBatch batch, TopRows top) {
 
 void CudaBackend::advance_searches(const SearchBatch& batch, int64_t searches, const TensorView& logits,
                                    const TensorView& log_probs, const TensorView& ids) {
-  const TopRows top{log_probs.as<float>(), ids.as<int32_t>(), logits.as<float>(), static_cast<int32_t>(ids.cols()),
-                    logits.row_stride};
+  const TopRows top(logits, log_probs, ids);
   launch(stream(), {searches, kWarp}, &advance_searches_kernel, batch, top);
 }
 

@@ -15,9 +15,9 @@
 namespace heed::decode {
 namespace {
 
-// Candidates of a row at most: a GPU finds each by a pass of its own.
+// Candidates of a row at most: a GPU finds them one after the other.
 constexpr int64_t kMostCandidates = 64;
-// Between two looks at what has come about.
+// Between two looks at what has come about, at most; the first ones come sooner, for outputs of a few tokens.
 constexpr int64_t kStepsBetween = 8;
 
 // Matrices of four-byte elements hold arrays of these, a row per search.
@@ -90,7 +90,7 @@ class DeviceSearch {
   std::vector<Task> tasks_;
   std::vector<int> left_;  // of each input: searches that are not done
   std::vector<std::vector<Hypothesis>> results_;
-  int64_t steps_ = 0;
+  int64_t steps_ = 0, between_ = 1;  // steps so far, and till the next look
 
   SearchBatch constants_;                    // what stays as it is
   Tensor ids_, divisors_;                    // which it points to
@@ -236,7 +236,7 @@ void DeviceSearch::step(int64_t place) {
 
 // Until the host looks: never so many that a row, finished or not, is fed beyond its greatest length.
 int64_t DeviceSearch::steps_to_go() const {
-  int64_t most = kStepsBetween;
+  int64_t most = between_;
   for (const Task& task : tasks_) {
     const Prompt& prompt = prompt_of(task);
     most = std::min(most, prompt.max_length - prompt.length() - steps_);
@@ -250,6 +250,7 @@ std::vector<std::vector<Hypothesis>> DeviceSearch::run() {
     make_draws(steps);
     for (int64_t s = 0; s < steps; ++s) step(s);
     look();
+    between_ = std::min(2 * between_, kStepsBetween);
   }
   return std::move(results_);
 }

@@ -14,12 +14,13 @@
 namespace heed::decode {
 
 // Whether search_on_device() knows what the options ask: no forced prefix, no processor that reads the ids so far or
-// changes logits but for the sampling filters top-k (of at most 64), top-p and min-p, no hook on every token. Else the
-// host follows every step.
+// changes logits but for the sampling filters top-k, top-p and min-p, no hook on every token; and of each row at most
+// 64 likeliest tokens are looked at: what top-k or the beam needs (2 beam, or more with several end tokens) and as many
+// as never come or may come too early. Else the host follows every step.
 bool searches_on_device(const std::vector<Prompt>& prompts, const Options& options, const Stream& stream);
 
-// What beam_search() and greedy_or_sample() give for the same arguments. Of samples, ids that are as likely as the k-th
-// one do not count.
+// What beam_search() and greedy_or_sample() give for the same arguments, but for samples where tokens are exactly as
+// likely: at the edge of top-k only k count, and at that of top-p the lower ids do.
 std::vector<std::vector<Hypothesis>> search_on_device(models::DecodingState& state, const std::vector<Prompt>& prompts,
                                                       const Options& options, std::span<const uint64_t> examples,
                                                       const Stream& stream);

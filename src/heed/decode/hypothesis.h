@@ -23,7 +23,7 @@ struct Stream {
   // Greedy and sampling: token `id` of sample `sample` (0 where greedy) of input `input` has been chosen. Returning
   // false ends this output here. Not called for the tokens of a forced prefix.
   std::function<bool(int input, int sample, int32_t id, float log_prob)> on_token;
-  // All hypotheses of an input are there.
+  // All hypotheses of an input are there; on a GPU it may be called some steps after they are.
   std::function<void(int input, const std::vector<Hypothesis>& hypotheses)> on_finished;
 };
 

@@ -13,7 +13,8 @@ struct LoadOptions {
   bool inference = false;
   // Of the matrices in memory, then: f32, or bf16 or f16, to which all are rounded. Not given: as the folder has them.
   // On the CPU what they are multiplied by, sums and results are f32, so the same numbers in f32 give the same results,
-  // bit for bit; a GPU rounds what matrices in bf16 and f16 are multiplied by, too.
+  // bit for bit; a GPU rounds what matrices in bf16 and f16 are multiplied by, too (what is beyond f16's largest
+  // number, 65504, to that).
   std::optional<DType> matrices{};
   Device device{};
 };

@@ -139,11 +139,15 @@ const Tensor& KeyTable::lengths_there() const {
 
 CachedKeys KeyTable::keys() const { return {slots_.view(), lengths_there().view()}; }
 
+// Members change last: where memory runs out, the table is as it was.
 void KeyTable::append(int64_t first) {
   widen(longest() + 1);
-  for (int32_t& length : lengths_) ++length;
-  lengths_there_ = Tensor();
-  backend(device_).number_last(lengths_there().view(), static_cast<int32_t>(first), slots_.view());
+  std::vector<int32_t> lengths = lengths_;
+  for (int32_t& length : lengths) ++length;
+  const Tensor there = Tensor::from(lengths, {rows()}, device_);
+  backend(device_).number_last(there.view(), static_cast<int32_t>(first), slots_.view());
+  lengths_ = std::move(lengths);
+  lengths_there_ = there;
   ++length_;
 }
 
@@ -157,10 +161,10 @@ void KeyTable::gather(const Tensor& parents) {
 }
 
 void KeyTable::select(std::span<const int32_t> parents) {
-  gather(Tensor::from(parents, {static_cast<int64_t>(parents.size())}, device_));
   std::vector<int32_t> lengths;
   lengths.reserve(parents.size());
   for (const int32_t parent : parents) lengths.push_back(lengths_[static_cast<size_t>(parent)]);
+  gather(Tensor::from(parents, {static_cast<int64_t>(parents.size())}, device_));
   if (lengths == lengths_) return;
   lengths_ = std::move(lengths);
   lengths_there_ = Tensor();

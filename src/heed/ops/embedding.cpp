@@ -89,7 +89,9 @@ Tensor embedding(const Tensor& wanted, const Tensor& table, float scale, const T
   }
   const Device device = table.device();
   const Tensor ids = wanted.to(device);
-  const DType dtype = needs_grad({&table, &positions}) ? activation_dtype(table) : DType::kF32;
+  const bool grad = needs_grad({&table, &positions});
+  check(!grad || wanted.device().is_host(), "embedding: ids on a GPU, which a gradient is not known for");
+  const DType dtype = grad ? activation_dtype(table) : DType::kF32;
   Tensor y = Tensor::empty({ids.numel(), table.dim(1)}, dtype, device);
   backend(device).embedding(ids.view(), table.view(), scale, places.view(), positions.view(), site.on(device),
                             y.view());

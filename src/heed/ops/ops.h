@@ -55,9 +55,9 @@ struct Rotation {
 };
 Tensor rope(const Tensor& x, const Rotation& rotation);
 
-// dropout(scale table[ids] + positions[position]) (section 3.4 and 3.5): ids i32 [tokens], on the host or, unchecked,
-// on the table's device -> [tokens, model]. positions [longest, model] or undefined. Rows with id `padding` give the
-// table no gradient.
+// dropout(scale table[ids] + positions[position]) (section 3.4 and 3.5): ids i32 [tokens] -> [tokens, model]; they lie
+// on the host or, where nothing is recorded and unchecked, on the table's device. positions [longest, model] or
+// undefined. Rows with id `padding` give the table no gradient.
 Tensor embedding(const Tensor& ids, const Tensor& table, float scale, const TokenRowsPtr& rows, const Tensor& positions,
                  const DropoutSite& dropout, int32_t padding = -1);
 // The same with a table that may serve as the output's weight, too, and be there only as products read it.

@@ -56,7 +56,11 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   if (!fits(*desc, *a, *b, *c)) return CUBLAS_STATUS_INVALID_VALUE;
   results[0] = {};
   results[0].algo.data[0] = c->cols;
-  *found = c->rows == kWithoutEpilogue && desc->epilogue != CUBLASLT_EPILOGUE_DEFAULT ? 0 : 1;
+  if (c->rows == kWithoutEpilogue && desc->epilogue != CUBLASLT_EPILOGUE_DEFAULT) {
+    *found = 0;
+    return c->type == CUDA_R_32F ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;  // it may say it either way
+  }
+  *found = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -65,7 +69,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               const void* beta, const void* c, cublasLtMatrixLayout_t c_layout, void* d,
                               cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t* algo, void*, size_t, cudaStream_t) {
   if (!fits(*desc, *a_layout, *b_layout, *c_layout)) return CUBLAS_STATUS_INVALID_VALUE;
-  if (c_layout->rows == kOfTheirOwn && algo->data[0] != c_layout->cols) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (c_layout->rows == kOfTheirOwn && algo->data[0] != c_layout->cols)
+    return desc->epilogue == CUBLASLT_EPILOGUE_DEFAULT ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_INVALID_VALUE;
   const emulation::OpenMemory open;
   const double by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
   const uint64_t depth = cols_of(*a_layout, desc->transpose_a);
