@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cuda/gpu_backend.h"
+#include "heed/ops/device_sum.h"
 
 namespace heed {
 namespace {
@@ -158,6 +159,25 @@ TEST_F(GpuBackend, TopKWithTiesAndInfinities) {
       EXPECT_EQ(gi.to_vector<int32_t>(), i.to_vector<int32_t>()) << cols << " " << k;
       expect_close(gv, v, 1e-5, "log-probabilities");
     }
+  }
+}
+
+TEST_F(GpuBackend, SumsAndFactorsThatStayThere) {
+  const Both x({37, 20}, 1), mean({1}, 2);
+  const Tensor bits = Tensor::empty({1}, DType::kI64), gpu_bits = bits.to(kGpu);
+  cpu().sum_to(x.cpu.view(), 3, bits.view(), mean.cpu.view());
+  gpu().sum_to(x.gpu.view(), 3, gpu_bits.view(), mean.gpu.view());
+  EXPECT_NEAR(ops::DeviceSum(gpu_bits), ops::DeviceSum(bits), 1e-5);
+  EXPECT_NEAR(ops::DeviceSum(bits), cpu().sum(x.cpu.view()), 0);
+  expect_close(mean, 1e-6, "quotient");
+  gpu().sum_to(x.gpu.view(), 1, gpu_bits.view(), {});
+  EXPECT_NEAR(ops::DeviceSum(gpu_bits), ops::DeviceSum(bits), 1e-5);
+  const Both factor({1}, 3);
+  for (const bool accumulate : {false, true}) {
+    const Both y({37, 20}, 4);
+    cpu().scale_by(x.cpu.view(), factor.cpu.view(), 7, accumulate, y.cpu.view());
+    gpu().scale_by(x.gpu.view(), factor.gpu.view(), 7, accumulate, y.gpu.view());
+    expect_close(y, 1e-6, "multiple");
   }
 }
 

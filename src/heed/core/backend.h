@@ -166,6 +166,9 @@ class Backend {
   virtual void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) = 0;
   // x and y may be activations of both kinds.
   virtual void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) = 0;
+  // The same with what lies on the device, factor f32 [1], divided by `divisor`.
+  virtual void scale_by(const TensorView& x, const TensorView& factor, double divisor, bool accumulate,
+                        const TensorView& y) = 0;
   virtual void activation(const TensorView& x, Activation kind, const TensorView& y) = 0;
   // dx = dy act'(x), x being the input; for kRelu the output serves as well.
   virtual void activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
@@ -183,6 +186,9 @@ class Backend {
   virtual void column_sum(const TensorView& x, bool accumulate, const TensorView& y) = 0;  // [rows, cols] -> [cols]
   virtual double sum(const TensorView& x) = 0;
   virtual double sum_of_squares(const TensorView& x) = 0;
+  // The same for who does not wait: sum, i64 [1], = the bits of the sum, a double; quotient, f32 [1] or
+  // empty, = sum / divisor.
+  virtual void sum_to(const TensorView& x, double divisor, const TensorView& sum, const TensorView& quotient) = 0;
   // x /= its Euclidean length, or `least` where that is more.
   virtual void divide_by_length(const TensorView& x, double least) {
     scale(x, static_cast<float>(1 / std::max(std::sqrt(sum_of_squares(x)), least)), false, x);

@@ -52,7 +52,7 @@ class DeviceLibrary {
 };
 
 // Changes whenever DeviceLibrary, Backend or what they pass changes.
-inline constexpr int kDeviceAbi = 6;
+inline constexpr int kDeviceAbi = 7;
 using OpenDeviceLibrary = DeviceLibrary* (*)(int abi);
 inline constexpr const char* kOpenCuda = "heed_open_cuda";
 

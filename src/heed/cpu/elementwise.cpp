@@ -218,6 +218,10 @@ void CpuBackend::multiply(const TensorView& a, const TensorView& b, bool accumul
 void CpuBackend::scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) {
   HWY_DYNAMIC_DISPATCH(scale)(x, factor, accumulate, y);
 }
+void CpuBackend::scale_by(const TensorView& x, const TensorView& factor, double divisor, bool accumulate,
+                          const TensorView& y) {
+  scale(x, static_cast<float>(*factor.as<float>() / divisor), accumulate, y);
+}
 void CpuBackend::activation(const TensorView& x, Activation kind, const TensorView& y) {
   HWY_DYNAMIC_DISPATCH(activation)(x, kind, y);
 }

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "heed/cpu/reduce.cpp"
 #include <hwy/foreach_target.h>  // must come first: it includes this file once per instruction set
 
+#include <bit>
 #include <numeric>
 #include <vector>
 
@@ -98,6 +99,11 @@ void CpuBackend::column_sum(const TensorView& x, bool accumulate, const TensorVi
 }
 double CpuBackend::sum(const TensorView& x) { return HWY_DYNAMIC_DISPATCH(sum)(x); }
 double CpuBackend::sum_of_squares(const TensorView& x) { return HWY_DYNAMIC_DISPATCH(sum_of_squares)(x); }
+void CpuBackend::sum_to(const TensorView& x, double divisor, const TensorView& total, const TensorView& quotient) {
+  const double value = sum(x);
+  *total.as<int64_t>() = std::bit_cast<int64_t>(value);
+  if (quotient) *quotient.as<float>() = static_cast<float>(value / divisor);
+}
 
 }  // namespace heed::cpu
 #endif

@@ -62,6 +62,8 @@ class CudaBackend final : public Backend {
   void add(const TensorView& a, const TensorView& b, const Dropout& dropout, const TensorView& y) override;
   void multiply(const TensorView& a, const TensorView& b, bool accumulate, const TensorView& y) override;
   void scale(const TensorView& x, float factor, bool accumulate, const TensorView& y) override;
+  void scale_by(const TensorView& x, const TensorView& factor, double divisor, bool accumulate,
+                const TensorView& y) override;
   void activation(const TensorView& x, Activation kind, const TensorView& y) override;
   void activation_backward(const TensorView& x, const TensorView& dy, Activation kind, bool accumulate,
                            const TensorView& dx) override;
@@ -74,6 +76,7 @@ class CudaBackend final : public Backend {
   void column_sum(const TensorView& x, bool accumulate, const TensorView& y) override;
   double sum(const TensorView& x) override;
   double sum_of_squares(const TensorView& x) override;
+  void sum_to(const TensorView& x, double divisor, const TensorView& sum, const TensorView& quotient) override;
   void divide_by_length(const TensorView& x, double least) override;
 
   void add_norm(const TensorView& x, const TensorView& f, const Dropout& dropout, NormKind kind, float epsilon,

@@ -70,6 +70,16 @@ struct Multiple {
   float factor;
   __device__ float operator()(float x, float) const { return factor * x; }
 };
+struct MultipleOf {
+  const float* factor;
+  __device__ float operator()(float x, float) const { return *factor * x; }
+};
+struct Quotient {
+  const float* dividend;
+  double divisor;
+  float* to;
+  __device__ void operator()(int64_t, int64_t) const { *to = static_cast<float>(*dividend / divisor); }
+};
 struct Activate {
   Activation kind;
   __device__ float operator()(float x, float) const { return activate(kind, x); }
@@ -168,6 +178,18 @@ void CudaBackend::scale(const TensorView& x, float factor, bool accumulate, cons
     with_element(y, [&](auto to) {
       using From = decltype(from);
       for_each_of<From, From, decltype(to)>(stream(), x, x, accumulate, y, Multiple{factor});
+    });
+  });
+}
+
+void CudaBackend::scale_by(const TensorView& x, const TensorView& factor, double divisor, bool accumulate,
+                           const TensorView& y) {
+  const Scratch quotient(*this, sizeof(float));
+  for_each_element(stream(), 1, 1, Quotient{factor.as<float>(), divisor, quotient.as<float>()});
+  with_element(x, [&](auto from) {
+    with_element(y, [&](auto to) {
+      using From = decltype(from);
+      for_each_of<From, From, decltype(to)>(stream(), x, x, accumulate, y, MultipleOf{quotient.as<float>()});
     });
   });
 }

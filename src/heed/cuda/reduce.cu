@@ -78,6 +78,17 @@ double total_of(CudaBackend& backend, const TensorView& x) {
   return result;
 }
 
+struct KeepSum {
+  const double* sum;
+  double divisor;
+  int64_t* bits;
+  float* quotient;
+  __device__ void operator()(int64_t, int64_t) const {
+    *reinterpret_cast<double*>(bits) = *sum;
+    if (quotient) *quotient = static_cast<float>(*sum / divisor);
+  }
+};
+
 struct DivideByRoot {
   const double* square;
   double least;
@@ -102,6 +113,12 @@ void CudaBackend::column_sum(const TensorView& x, bool accumulate, const TensorV
 
 double CudaBackend::sum(const TensorView& x) { return total_of<false>(*this, x); }
 double CudaBackend::sum_of_squares(const TensorView& x) { return total_of<true>(*this, x); }
+
+void CudaBackend::sum_to(const TensorView& x, double divisor, const TensorView& sum, const TensorView& quotient) {
+  const Total<false> total(*this, x);
+  for_each_element(stream(), 1, 1,
+                   KeepSum{total.result(), divisor, sum.as<int64_t>(), quotient ? quotient.as<float>() : nullptr});
+}
 
 void CudaBackend::divide_by_length(const TensorView& x, double least) {
   const Total<true> squares(*this, x);

@@ -151,9 +151,9 @@ struct Targets {
 
 // A head's loss: `loss` is what training minimises.
 struct HeadLoss {
-  Tensor loss;          // sum over targets / divisor, one element
-  double loss_sum = 0;  // before the division
-  int64_t targets = 0;  // that gave a loss
+  Tensor loss;              // sum over targets / divisor, one element
+  ops::DeviceSum loss_sum;  // before the division
+  int64_t targets = 0;      // that gave a loss
 };
 
 // What a classifier's logits mean.

@@ -64,6 +64,13 @@ class Products {
   std::shared_ptr<const PackedMatrix> forward_, backward_;
 };
 
+// The sum of `losses`, which divided by `divisor` goes to `quotient`, if that is defined.
+DeviceSum take_sum(const Tensor& losses, double divisor = 1, const Tensor& quotient = {}) {
+  const Tensor bits = Tensor::empty({1}, DType::kI64, losses.device());
+  backend(losses.device()).sum_to(losses.view(), divisor, bits.view(), quotient.view());
+  return DeviceSum(bits);
+}
+
 }  // namespace
 
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias,
@@ -100,15 +107,15 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
     products->weight_gradient(dlogits, rows, r > 0, dw.view());
     if (dbias.defined()) on.column_sum(dlogits, true, dbias.view());
   }
-  result.loss_sum = on.sum(c.losses.view());
-  result.nll_sum = on.sum(c.nll.view());
+  result.loss = Tensor::empty({1}, DType::kF32, x.device());
+  result.loss_sum = take_sum(c.losses, divisor, result.loss);
+  result.nll_sum = take_sum(c.nll);
   result.nll = c.nll;
-  result.loss = Tensor::full({1}, result.loss_sum / divisor);
   if (grad && tokens == 0) on.fill(dw.view(), 0);
   record(result.loss, {&x, &master, &bias}, [x, master, bias, dx, dw, dbias, divisor](const Tensor& dloss) {
-    const auto factor = static_cast<float>(dloss.item() / divisor);
     const auto give = [&](const Tensor& to, const Tensor& found) {
-      if (auto slot = grad_slot(to)) backend(to.device()).scale(found.view(), factor, slot.accumulate, slot.view());
+      if (auto slot = grad_slot(to))
+        backend(to.device()).scale_by(found.view(), dloss.view(), divisor, slot.accumulate, slot.view());
     };
     give(x, dx);
     give(master, dw);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "heed/autograd/autograd.h"
+#include "heed/ops/device_sum.h"
 #include "heed/ops/token_rows.h"
 #include "heed/ops/weight.h"
 
@@ -67,11 +68,11 @@ Tensor embedding(const Tensor& ids, const Weight& table, float scale, const Toke
 // The loss of predicting `targets` (i32 [tokens], -100: none) from x [tokens, model] through w [vocab, model] and bias
 // (undefined: none), with label smoothing (Szegedy et al. 2016). The logits exist only a chunk at a time.
 struct CrossEntropyResult {
-  Tensor loss;          // sum of smoothed losses / divisor, one element, on the host
-  double loss_sum = 0;  // of smoothed losses
-  double nll_sum = 0;   // of losses without smoothing
-  int64_t tokens = 0;   // that have a target
-  Tensor nll;           // [tokens], of each token without smoothing; not differentiable
+  Tensor loss;         // sum of smoothed losses / divisor, one element
+  DeviceSum loss_sum;  // of smoothed losses
+  DeviceSum nll_sum;   // of losses without smoothing
+  int64_t tokens = 0;  // that have a target
+  Tensor nll;          // [tokens], of each token without smoothing; not differentiable
 };
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias, const Tensor& targets,
                                         float smoothing, double divisor);

@@ -141,7 +141,7 @@ BatchLoss ClassificationTraining::loss(const TrainingBatch& batch, const nn::Pas
   if (model().problem() == models::Problem::kSingleLabel) return EncoderTraining::loss(batch, pass, divisor);
   const auto numbers = static_cast<double>(model().labels().size());
   BatchLoss mean = EncoderTraining::loss(batch, pass, divisor * numbers);
-  mean.loss_sum /= numbers;
+  mean.loss_sum = mean.loss_sum / numbers;
   return mean;
 }
 

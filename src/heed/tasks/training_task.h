@@ -19,6 +19,7 @@
 #include "heed/io/model_folder.h"
 #include "heed/nn/layers.h"
 #include "heed/nn/parameters.h"
+#include "heed/ops/device_sum.h"
 
 namespace heed::tasks {
 
@@ -67,8 +68,8 @@ class TrainingBatches {
 };
 
 struct BatchLoss {
-  Tensor loss;          // sum of the losses / divisor, one element, differentiable
-  double loss_sum = 0;  // over the targets, as it is trained on
+  Tensor loss;              // sum of the losses / divisor, one element, differentiable
+  ops::DeviceSum loss_sum;  // over the targets, as it is trained on
 };
 
 struct ValidationResult {

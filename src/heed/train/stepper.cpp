@@ -88,18 +88,18 @@ Tensor Stepper::whole_moment(const Tensor& mine) {
   return whole;
 }
 
-void Stepper::backward_of(const tasks::StreamedBatch& streamed, const nn::Pass& pass, double divisor, bool last,
-                          StepOutcome& outcome) {
-  if (streamed.batch->targets() == 0) return;  // a share may be empty
+ops::DeviceSum Stepper::backward_of(const tasks::StreamedBatch& streamed, const nn::Pass& pass, double divisor,
+                                    bool last) {
+  if (streamed.batch->targets() == 0) return {};  // a share may be empty
   const tasks::BatchLoss loss = task_.loss(*streamed.batch, pass, divisor);
-  outcome.loss_sum += loss.loss_sum;
-  if (!std::isfinite(outcome.loss_sum)) return;
   GradReadyHook ready;
   if (sum_ && last) ready = [this](TensorBody& leaf) { sum_->ready(leaf); };
   backward(loss.loss, 1, ready);
+  return loss.loss_sum;
 }
 
-bool Stepper::accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome) {
+std::vector<ops::DeviceSum> Stepper::accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches,
+                                                StepOutcome& outcome) {
   for (const auto& streamed : batches) outcome.targets += streamed.batch->targets();
   if (sum_) {
     auto targets = static_cast<double>(outcome.targets);
@@ -113,28 +113,29 @@ bool Stepper::accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& 
   pass.dropout_key = dropout_key(options_.seed, step);
   task_.parameters().clear_gradients();
   if (sum_) sum_->begin();
-  for (const auto& streamed : batches) {
-    backward_of(streamed, pass, divisor, &streamed == &batches.back(), outcome);
-    if (!std::isfinite(outcome.loss_sum)) break;
-  }
+  std::vector<ops::DeviceSum> losses;
+  for (const auto& streamed : batches)
+    losses.push_back(backward_of(streamed, pass, divisor, &streamed == &batches.back()));
   task_.parameters().complete_gradients();
-  if (sum_) {
-    sum_->finish();
-    options_.together->sum({&outcome.loss_sum, 1});
-  }
-  return std::isfinite(outcome.loss_sum);
+  if (sum_) sum_->finish();
+  return losses;
 }
 
+// The gradient's norm is what the host waits for; nothing before it needs to be known.
 StepOutcome Stepper::step(int64_t step, const std::vector<tasks::StreamedBatch>& batches) {
   StepOutcome outcome;
-  outcome.finite = accumulate(step, batches, outcome);
-  if (!outcome.finite) return outcome;
+  const std::vector<ops::DeviceSum> losses = accumulate(step, batches, outcome);
   nn::ParameterStore& parameters = task_.parameters();
   const Tensor& gradients = parameters.gradients();
-  outcome.gradient_norm = std::sqrt(backend(gradients.device()).sum_of_squares(gradients.view()));
-  outcome.finite = std::isfinite(outcome.gradient_norm);
+  const double norm = std::sqrt(backend(gradients.device()).sum_of_squares(gradients.view()));
+  for (const ops::DeviceSum& loss : losses) outcome.loss_sum += loss;
+  if (sum_) options_.together->sum({&outcome.loss_sum, 1});
+  outcome.finite = std::isfinite(outcome.loss_sum);
   if (!outcome.finite) return outcome;
-  optimizer_.step(parameters, rate(step), optim::clip_scale(outcome.gradient_norm, options_.clip_norm));
+  outcome.gradient_norm = norm;
+  outcome.finite = std::isfinite(norm);
+  if (!outcome.finite) return outcome;
+  optimizer_.step(parameters, rate(step), optim::clip_scale(norm, options_.clip_norm));
   if (!shares_.empty()) exchange_shares();
   if (ema_.defined()) update_ema();
   return outcome;

@@ -45,9 +45,10 @@ class Stepper {
   const Tensor& ema() const { return ema_; }
 
  private:
-  bool accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches, StepOutcome& outcome);
-  void backward_of(const tasks::StreamedBatch& batch, const nn::Pass& pass, double divisor, bool last,
-                   StepOutcome& outcome);
+  // The gradient of all batches, and the loss of each of them.
+  std::vector<ops::DeviceSum> accumulate(int64_t step, const std::vector<tasks::StreamedBatch>& batches,
+                                         StepOutcome& outcome);
+  ops::DeviceSum backward_of(const tasks::StreamedBatch& batch, const nn::Pass& pass, double divisor, bool last);
   void exchange_shares();
   Tensor whole_moment(const Tensor& mine);
   void update_ema();
