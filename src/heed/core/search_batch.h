@@ -87,7 +87,10 @@ struct CandidateRow {
 // Leaves the tokens that may come.
 HEED_DEVICE void filter_candidates(const SearchBatch& b, const SearchState& state, CandidateRow& row) {
   const int32_t length = state.prompt_length + state.new_tokens, k = row.count;
-  const float total = row.logits[row.ids[0]] - row.log_probs[0];  // log-sum-exp
+  // The model's own log-probabilities.
+  const int32_t best = row.ids[0];
+  const float of_best = row.log_probs[0], total = row.logits[best] - of_best;
+  const auto log_prob_of = [&](int32_t id) { return id == best ? of_best : row.logits[id] - total; };
   IdList forced;
   if (length == state.max_length - 1) forced = b.forced_last;
   if (forced.count < 0 && length == 1) forced = b.forced_first;
@@ -99,7 +102,7 @@ HEED_DEVICE void filter_candidates(const SearchBatch& b, const SearchState& stat
     }
     if (!b.beams && row.count > 0) {
       row.count = 1;
-      row.log_probs[0] = fmaxf(row.logits[row.ids[0]] - total, -FLT_MAX);  // it comes, whatever the model says
+      row.log_probs[0] = fmaxf(log_prob_of(row.ids[0]), -FLT_MAX);  // it comes, whatever the model says
     }
     return;
   }
@@ -109,7 +112,7 @@ HEED_DEVICE void filter_candidates(const SearchBatch& b, const SearchState& stat
     if (!(row.log_probs[i] > -INFINITY) || is_among(id, b.banned.ids, b.banned.count)) continue;
     if (no_end && is_among(id, b.rules.eos, b.rules.eos_count)) continue;
     row.ids[row.count] = id;
-    row.log_probs[row.count++] = b.beams ? row.log_probs[i] : row.logits[id] - total;
+    row.log_probs[row.count++] = b.beams ? row.log_probs[i] : log_prob_of(id);
   }
 }
 

@@ -22,14 +22,16 @@ bool is_among(int32_t id, std::span<const int32_t> ids) { return std::find(ids.b
 void HostRows::attach(const Tensor& tensor) {
   tensor_ = tensor;
   cols_ = tensor.shape().cols();
-  if (tensor.device().type == DeviceType::kCpu) {
-    data_ = tensor.data<float>();
-    stride_ = tensor.view().row_stride;
-  } else {
-    copy_ = tensor.to_vector<float>();
-    data_ = copy_.data();
-    stride_ = cols_;
-  }
+  const bool here = tensor.device().is_host();
+  stride_ = here ? tensor.view().row_stride : cols_;
+  data_ = here ? tensor.data<float>() : nullptr;
+}
+
+void HostRows::fetch() {
+  const std::lock_guard lock(mutex_);
+  if (data_) return;
+  copy_ = tensor_.to_vector<float>();
+  data_.store(copy_.data(), std::memory_order_release);
 }
 
 void BackendTopK::run(const Tensor& logits, int k) {

@@ -6,8 +6,10 @@
 // Objects keep their buffers from step to step and belong to one thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,16 +25,23 @@ struct Candidates {
   std::span<const int32_t> ids;
 };
 
-// A tensor of f32 [rows, cols] that the host can read and write: its own memory, or a copy where it lies elsewhere.
+// A tensor of f32 [rows, cols] that the host can read and write: its own memory or, where it lies elsewhere, a copy
+// that is made when a row is first asked for. row() is thread-safe.
 class HostRows {
  public:
   void attach(const Tensor& tensor);
-  std::span<float> row(int i) const { return {data_ + i * stride_, static_cast<size_t>(cols_)}; }
+  std::span<float> row(int i) {
+    if (!data_.load(std::memory_order_acquire)) fetch();
+    return {data_.load(std::memory_order_relaxed) + i * stride_, static_cast<size_t>(cols_)};
+  }
 
  private:
+  void fetch();
+
   Tensor tensor_;  // keeps the memory
+  std::mutex mutex_;
   std::vector<float> copy_;
-  float* data_ = nullptr;
+  std::atomic<float*> data_ = nullptr;  // nullptr: not brought here yet
   int64_t stride_ = 0, cols_ = 0;
 };
 

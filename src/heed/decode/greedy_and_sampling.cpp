@@ -47,7 +47,8 @@ class BatchWriter {
   int32_t choose(const Output& output, Worker& worker);
   int32_t choose_unchanged(const Sequence& sequence, int row, Worker& worker);
   void extend(Output& output);
-  void check_numbers(const Output& output) const;
+  float log_prob_of(const Output& output);
+  void check_numbers(const Output& output);
   void finish(Output& output, bool eos);
 
   const std::vector<Prompt>& prompts_;
@@ -63,8 +64,7 @@ class BatchWriter {
   int prompt_parent_ = -1, prompt_row_ = -1;  // the row of a prompt that was fed last, and its parent
   HostRows host_;
   BackendTopK best_;
-  std::vector<float> log_totals_;  // of each row: the logarithm of the sum of its exponentials
-  std::vector<Worker> workers_;    // one per thread
+  std::vector<Worker> workers_;  // one per thread
 };
 
 BatchWriter::BatchWriter(const std::vector<Prompt>& prompts, const Options& options, std::span<const uint64_t> examples,
@@ -114,12 +114,7 @@ void BatchWriter::feed_prompt(Output& output) {
 
 void BatchWriter::choose_all(const Tensor& logits) {
   host_.attach(logits);
-  if (options_.scores) {
-    best_.run(logits, 1);
-    log_totals_.resize(static_cast<size_t>(logits.shape().rows()));
-    for (int r = 0; r < static_cast<int>(log_totals_.size()); ++r)
-      log_totals_[static_cast<size_t>(r)] = host_.row(r)[static_cast<size_t>(best_.ids(r)[0])] - best_.log_probs(r)[0];
-  }
+  if (options_.scores) best_.run(logits, 1);
   workers_.resize(static_cast<size_t>(thread_count()));
   // Another thread is worth its waking for some ten microseconds of work; sampling takes nanoseconds per logit, looking
   // through them a tenth of one.
@@ -163,9 +158,7 @@ int32_t BatchWriter::choose_unchanged(const Sequence& sequence, int row, Worker&
 void BatchWriter::extend(Output& output) {
   check_numbers(output);
   if (output.next < 0) return finish(output, false);
-  const float log_prob = options_.scores ? host_.row(output.row)[static_cast<size_t>(output.next)] -
-                                               log_totals_[static_cast<size_t>(output.row)]
-                                         : 0;
+  const float log_prob = options_.scores ? log_prob_of(output) : 0;
   output.ids.push_back(output.next);
   output.sum += log_prob;
   if (options_.token_log_probs) output.log_probs.push_back(log_prob);
@@ -176,8 +169,17 @@ void BatchWriter::extend(Output& output) {
   output.row = feed_.add(output.row, output.next);
 }
 
-void BatchWriter::check_numbers(const Output& output) const {
-  const float witness = options_.scores   ? log_totals_[static_cast<size_t>(output.row)]
+// The model's own, of what has been chosen.
+float BatchWriter::log_prob_of(const Output& output) {
+  const int32_t best = best_.ids(output.row)[0];
+  const float of_best = best_.log_probs(output.row)[0];
+  if (output.next == best) return of_best;
+  const auto logits = host_.row(output.row);
+  return logits[static_cast<size_t>(output.next)] - (logits[static_cast<size_t>(best)] - of_best);
+}
+
+void BatchWriter::check_numbers(const Output& output) {
+  const float witness = options_.scores   ? best_.log_probs(output.row)[0]
                         : output.next < 0 ? host_.row(output.row)[0]
                                           : 0;
   check(!std::isnan(witness), "decoding: the logits of token {} of an output are not numbers", output.ids.size());
