@@ -1,4 +1,5 @@
 // Memory, transfers and the row-wise kernels of a GPU against the CPU's.
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 
 #include <cstring>
@@ -6,7 +7,8 @@
 #include <numeric>
 
 #include "cuda/gpu_backend.h"
-#include "heed/ops/device_sum.h"
+#include "heed/autograd/autograd.h"
+#include "heed/ops/ops.h"
 
 namespace heed {
 namespace {
@@ -179,6 +181,31 @@ TEST_F(GpuBackend, SumsAndFactorsThatStayThere) {
     gpu().scale_by(x.gpu.view(), factor.gpu.view(), 7, accumulate, y.gpu.view());
     expect_close(y, 1e-6, "multiple");
   }
+}
+
+// How often the emulation has been waited for; on a GPU nobody counts.
+uint64_t (*waits_of_the_emulation())() {
+  void* library = ::dlopen(testing::cuda_library().c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  return library ? reinterpret_cast<uint64_t (*)()>(::dlsym(library, "heed_emulated_waits")) : nullptr;
+}
+
+TEST_F(GpuBackend, ALossAndItsGradientWaitForNothing) {
+  const Both x({6, 8}, 1), table({11, 8}, 2);
+  const auto waits = waits_of_the_emulation();
+  if (!waits) GTEST_SKIP() << "skipped: a GPU does not count how often it is waited for";
+  Tensor weight = table.gpu;
+  weight.set_requires_grad(true);
+  const Tensor targets = Tensor::from(std::vector<int32_t>{3, 10, 0, -100, 7, 7}, {6});
+  const uint64_t before = waits();
+  const auto result = ops::linear_cross_entropy(x.gpu, ops::Weight(weight), {}, targets, 0.1f, 5);
+  backward(result.loss);
+  EXPECT_EQ(waits(), before);
+  EXPECT_GT(result.loss_sum, 0.0);
+  EXPECT_EQ(waits(), before + 1);
+  EXPECT_FLOAT_EQ(result.loss.item(), static_cast<float>(result.loss_sum / 5));
+  const Tensor ids = Tensor::from(std::vector<int32_t>{1, 2}, {2}, kGpu);
+  const auto rows = ops::token_rows(Ragged{{1, 2}, {0, 2}});
+  EXPECT_THROW(ops::embedding(ids, weight, 1, rows, {}, {}), Error) << "ids whose gradient is not known";
 }
 
 TEST_F(GpuBackend, RowsByTheirNumbers) {

@@ -172,12 +172,14 @@ TEST(DeviceSearch, AForcedTokenNeedsNoProbability) {
   for (const Way& way : kWays) {
     const Task task{model, heed::testing::toy_inputs(2, 1), options_by(way, [](Options& o) {
                       o.forced_bos = 6;
+                      o.forced_eos = {6};
                       o.max_new_tokens = 4;
                     })};
     const Results expected = by_the_host(task), found = by_themselves(task);
     for (size_t i = 0; i < found.size(); ++i)
       for (size_t s = 0; s < found[i].size(); ++s) EXPECT_EQ(found[i][s].ids, expected[i][s].ids) << way.name;
     EXPECT_EQ(found.at(0).at(0).ids.front(), 6) << way.name;
+    EXPECT_EQ(found.at(0).at(0).ids.back(), 6) << way.name;
   }
 }
 

@@ -6,8 +6,6 @@
 // change no logits, and for samples those filters that need no more than the likeliest tokens.
 #pragma once
 
-#include <cfloat>
-
 #include "heed/base/error.h"
 #include "heed/core/search_step.h"
 #include "heed/core/tensor_view.h"
@@ -102,7 +100,7 @@ HEED_DEVICE void filter_candidates(const SearchBatch& b, const SearchState& stat
     }
     if (!b.beams && row.count > 0) {
       row.count = 1;
-      row.log_probs[0] = fmaxf(log_prob_of(row.ids[0]), -FLT_MAX);  // it comes, whatever the model says
+      row.log_probs[0] = fmaxf(log_prob_of(row.ids[0]), -1e30f);  // it comes, whatever the model says
     }
     return;
   }

@@ -192,14 +192,14 @@ Products::Plan Products::plan(const Product& p) {
   return plans_.emplace(key, Plan{*algorithm, epilogue}).first->second;
 }
 
-bool Products::goes_by_its_own_rows(const Product& rounded) {
+bool Products::goes_by_its_own_rows(const Product& p) {
   const std::lock_guard lock(mutex_);
-  return own_rows_.contains(key_of(rounded));
+  return own_rows_.contains(key_of(p));
 }
 
-void Products::go_by_own_rows(const Product& rounded) {
+void Products::go_by_own_rows(const Product& p) {
   const std::lock_guard lock(mutex_);
-  own_rows_.insert(key_of(rounded));
+  own_rows_.insert(key_of(p));
 }
 
 bool Products::carry_out(const Product& p, const Plan& plan) {
@@ -229,10 +229,9 @@ void Products::run(const Product& p) {
     if (!p.accumulate) backend_.fill(p.c, 0);
     return add_epilogue(p);
   }
-  const Product rounded = of_rounded_rows(p);
-  if (!goes_by_its_own_rows(rounded)) {
-    if (carry_out(p, plan(rounded))) return;
-    go_by_own_rows(rounded);
+  if (!goes_by_its_own_rows(p)) {
+    if (carry_out(p, plan(of_rounded_rows(p)))) return;
+    go_by_own_rows(p);
   }
   check<DeviceError>(carry_out(p, plan(p)), "cuBLASLt refuses a product of {} rows that it has an algorithm for",
                      p.a.rows());

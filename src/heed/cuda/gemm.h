@@ -79,8 +79,8 @@ class Products {
   std::optional<cublasLtMatmulAlgo_t> ask(const Product& product);
   Plan plan(const Product& product);
   // Products whose plan for rounded rows was refused.
-  bool goes_by_its_own_rows(const Product& rounded);
-  void go_by_own_rows(const Product& rounded);
+  bool goes_by_its_own_rows(const Product& product);
+  void go_by_own_rows(const Product& product);
   // False if cuBLASLt will not compute it so.
   bool carry_out(const Product& product, const Plan& plan);
   // The bias and ReLU by themselves.

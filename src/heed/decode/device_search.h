@@ -20,7 +20,8 @@ namespace heed::decode {
 bool searches_on_device(const std::vector<Prompt>& prompts, const Options& options, const Stream& stream);
 
 // What beam_search() and greedy_or_sample() give for the same arguments, but for samples where tokens are exactly as
-// likely: at the edge of top-k only k count, and at that of top-p the lower ids do.
+// likely (at the edge of top-k only k count, at that of top-p the lower ids do) or the last bit of an exponential
+// decides, and for scores of forced tokens that the model thinks impossible, which stay finite.
 std::vector<std::vector<Hypothesis>> search_on_device(models::DecodingState& state, const std::vector<Prompt>& prompts,
                                                       const Options& options, std::span<const uint64_t> examples,
                                                       const Stream& stream);

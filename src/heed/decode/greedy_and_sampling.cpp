@@ -141,8 +141,8 @@ int32_t BatchWriter::choose(const Output& output, Worker& worker) {
   return sample(worker.logits, u, worker.weights);
 }
 
-// Without a copy: bans are written into the model's buffer, which it fills anew at each step. Greedy only, so no other
-// output shares the row.
+// Without a copy where that can be: bans are then written into the model's buffer, which it fills anew at each step.
+// Greedy only, so no other output shares the row.
 int32_t BatchWriter::choose_unchanged(const Sequence& sequence, int row, Worker& worker) {
   if (processors_.force(sequence, worker.ids)) return worker.ids.empty() ? -1 : worker.ids.front();
   processors_.ban(sequence, worker.ids);
@@ -150,8 +150,13 @@ int32_t BatchWriter::choose_unchanged(const Sequence& sequence, int row, Worker&
     const int32_t best = best_.ids(row)[0];
     if (std::find(worker.ids.begin(), worker.ids.end(), best) == worker.ids.end()) return best;
   }
-  remove_ids(worker.ids, host_.row(row));
-  return argmax(host_.row(row));
+  std::span<float> logits = host_.row(row);
+  if (options_.scores) {  // log_prob_of() reads the row
+    worker.logits.assign(logits.begin(), logits.end());
+    logits = worker.logits;
+  }
+  remove_ids(worker.ids, logits);
+  return argmax(logits);
 }
 
 // Adds the chosen token; then ends the output or feeds the token.

@@ -18,12 +18,14 @@ constexpr int kDefaultNewTokens = 256;
 constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "tokenizer.model",         "vocab.json", "vocab.txt",
                                            "spiece.model",   "sentencepiece.bpe.model", "source.spm"};
 
-// The texts of all outputs, as their ids come: where somebody wants to see them, or they end some.
+// The texts of all outputs, as their ids come: where somebody wants to see them, they end some, or there is a forced
+// prefix, which they leave out.
 class Streams {
  public:
   Streams(const GenerationModel& model, const Ragged& inputs, const GenerateOptions& options, const OnText& on_text)
       : on_text_(on_text), samples_(options.decode.do_sample ? options.decode.n_best : 1) {
-    if (!model.tokenizer || options.decode.beam > 1 || (!on_text && options.stop.empty())) return;
+    const bool wanted = on_text || !options.stop.empty() || options.decode.target_prefix.rows() > 0;
+    if (!model.tokenizer || options.decode.beam > 1 || !wanted) return;
     for (int i = 0; i < inputs.rows(); ++i)
       for (int s = 0; s < samples_; ++s)
         streams_.emplace_back(*model.tokenizer, model.continues_input ? inputs.row(i) : std::span<const int32_t>(),
