@@ -33,9 +33,9 @@ class NameMatcher {
     bool copy = false;
   };
   std::optional<Match> find(const std::string& name) const {
-    if (const auto match = find_exactly(name)) return match;
+    if (auto match = find_exactly(name)) return match;
     const std::string renamed = rules_.rename(name);
-    if (const auto match = find_exactly(renamed)) return match;
+    if (auto match = find_exactly(renamed)) return match;
     if (rules_.base_prefix.empty()) return std::nullopt;
     if (renamed.starts_with(rules_.base_prefix)) return find_exactly(renamed.substr(rules_.base_prefix.size()));
     return find_exactly(rules_.base_prefix + renamed);

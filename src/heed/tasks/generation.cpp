@@ -33,7 +33,7 @@ class Streams {
   }
 
   bool exist() const { return !streams_.empty(); }
-  TextStream& of(int input, int sample) { return streams_[static_cast<size_t>(input * samples_ + sample)]; }
+  TextStream& of(int input, int sample) { return streams_[static_cast<size_t>(int64_t{input} * samples_ + sample)]; }
 
   // Whether the output goes on.
   bool add(int input, int sample, int32_t id) {

@@ -114,6 +114,7 @@ std::vector<ops::DeviceSum> Stepper::accumulate(int64_t step, const std::vector<
   task_.parameters().clear_gradients();
   if (sum_) sum_->begin();
   std::vector<ops::DeviceSum> losses;
+  losses.reserve(batches.size());
   for (const auto& streamed : batches)
     losses.push_back(backward_of(streamed, pass, divisor, &streamed == &batches.back()));
   task_.parameters().complete_gradients();
