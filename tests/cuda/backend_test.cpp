@@ -8,6 +8,7 @@
 
 #include "cuda/gpu_backend.h"
 #include "heed/autograd/autograd.h"
+#include "heed/decode/candidates.h"
 #include "heed/ops/ops.h"
 
 namespace heed {
@@ -206,6 +207,20 @@ TEST_F(GpuBackend, ALossAndItsGradientWaitForNothing) {
   const Tensor ids = Tensor::from(std::vector<int32_t>{1, 2}, {2}, kGpu);
   const auto rows = ops::token_rows(Ragged{{1, 2}, {0, 2}});
   EXPECT_THROW(ops::embedding(ids, weight, 1, rows, {}, {}), Error) << "ids whose gradient is not known";
+}
+
+// Logits stay there until the host looks at a row, and come once.
+TEST_F(GpuBackend, RowsOfTheHostComeWhenAskedFor) {
+  const auto waits = waits_of_the_emulation();
+  if (!waits) GTEST_SKIP() << "skipped: a GPU does not count how often it is waited for";
+  const Both x({3, 5}, 1);
+  const uint64_t before = waits();
+  decode::HostRows rows;
+  rows.attach(x.gpu);
+  EXPECT_EQ(waits(), before);
+  for (int r = 0; r < 3; ++r)
+    EXPECT_TRUE(std::ranges::equal(rows.row(r), std::span(x.cpu.view().row<float>(r), 5))) << r;
+  EXPECT_EQ(waits(), before + 1);
 }
 
 TEST_F(GpuBackend, RowsByTheirNumbers) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "heed/base/threads.h"
+#include "heed/core/search_step.h"
 #include "heed/tensor/backends.h"
 
 namespace heed::decode {
@@ -14,8 +15,6 @@ namespace {
 constexpr size_t kMostPassedOver = 64;
 // Logits that are worth waking another thread for, at about a nanosecond each.
 constexpr int64_t kLogitsPerThread = 1 << 14;
-
-bool is_among(int32_t id, std::span<const int32_t> ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 
 }  // namespace
 
@@ -137,7 +136,9 @@ void CandidateFinder::filter(int row, const Sequence& sequence) {
   } else {
     const auto banned = std::span(banned_).subspan(ban_offsets_[index], ban_offsets_[index + 1] - ban_offsets_[index]);
     for (size_t i = 0; i < ids.size() && count < static_cast<size_t>(per_row_); ++i) {
-      if (!(log_probs[i] > -std::numeric_limits<float>::infinity()) || is_among(ids[i], banned)) continue;
+      if (!(log_probs[i] > -std::numeric_limits<float>::infinity()) ||
+          is_among(ids[i], banned.data(), static_cast<int32_t>(banned.size())))
+        continue;
       log_probs[count] = log_probs[i];
       ids[count++] = ids[i];
     }
