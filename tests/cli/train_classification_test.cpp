@@ -169,6 +169,31 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
   EXPECT_GE(scores("values", values)["pearson"].get<double>(), 0.95);
 }
 
+TEST_F(TrainClassification, LearnsFromATeacherWhatNoLabelSays) {
+  run_well(training("teacher"));
+  std::string texts;
+  for (const std::string& line : lines_of(reviews(5, 240))) texts += line.substr(0, line.find('\t')) + "\n";
+  const auto trained = run_well({"train",           "classification",
+                                 "--teacher",       path("teacher"),
+                                 "--train",         file("few.tsv", "sentence\tlabel\nfilm .\tbad\nplot .\tgood\n"),
+                                 "--unlabelled",    file("more.tsv", texts),
+                                 "--layers",        "1",
+                                 "--d-model",       "32",
+                                 "--dropout",       "0",
+                                 "--learning-rate", "3e-3",
+                                 "--vocab-size",    "80",
+                                 "--threads",       "1",
+                                 "--output",        path("pupil")});
+  EXPECT_THAT(trained.error, HasSubstr("242 of 242 texts"));
+  EXPECT_THAT(trained.error, HasSubstr("240 unlabelled"));
+  const Json scores =
+      run_json({"evaluate", "classification", "--model", path("pupil"), "--data", file("test.tsv", reviews(3, 100))});
+  EXPECT_GE(scores["accuracy"].get<double>(), 0.95);
+  run_refused({"train", "classification", "--train", path("few.tsv"), "--unlabelled", path("more.tsv"), "--output",
+               path("bad")},
+              2, "--unlabelled needs a --teacher");
+}
+
 TEST_F(TrainClassification, NamesWhatIsWrong) {
   const auto fails = [&](const std::string& name, const std::string& text, const std::string& message) {
     run_refused({"train", "classification", "--train", file(name, text), "--layers", "1", "--d-model", "32", "--output",

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -207,6 +208,37 @@ TEST_F(GpuBackend, ALossAndItsGradientWaitForNothing) {
   const Tensor ids = Tensor::from(std::vector<int32_t>{1, 2}, {2}, kGpu);
   const auto rows = ops::token_rows(Ragged{{1, 2}, {0, 2}});
   EXPECT_THROW(ops::embedding(ids, weight, 1, rows, {}, {}), Error) << "ids whose gradient is not known";
+}
+
+TEST_F(GpuBackend, LossesOfSmallHeadsWaitForNothing) {
+  const auto waits = waits_of_the_emulation();
+  if (!waits) GTEST_SKIP() << "skipped: a GPU does not count how often it is waited for";
+  const Both x({4, 2}, 1);
+  const Tensor classes = Tensor::from(std::vector<int32_t>{1, -100, 0, 1}, {4});
+  const Tensor weights = Tensor::from(std::vector<float>{1, 2, 0.5f, 3}, {4});
+  const Tensor values = Tensor::from(std::vector<float>{0.25f, 0.75f, 1, 0, 0, 0, 0.5f, 2}, {4, 2});
+  const std::vector<int32_t> offsets{0, 3, 4}, begins{0, 5}, ends{2, 0};
+  const std::vector<std::function<ops::LossResult(const Tensor&)>> losses{
+      [&](const Tensor& z) { return ops::cross_entropy(z, classes, 0.1f, 3, weights); },
+      [&](const Tensor& z) { return ops::soft_cross_entropy(z, values, 3); },
+      [&](const Tensor& z) { return ops::binary_cross_entropy(z, ops::scale(values, 0.5f), 3); },
+      [&](const Tensor& z) { return ops::squared_error(z, values, 3); },
+      [&](const Tensor& z) { return ops::span_cross_entropy(z, offsets, begins, ends, 3); }};
+  for (size_t i = 0; i < losses.size(); ++i) {
+    Tensor on_host = x.gpu.to({}), there = on_host.to(kGpu);
+    on_host.set_requires_grad(true);
+    there.set_requires_grad(true);
+    const ops::LossResult expected = losses[i](on_host);
+    backward(expected.loss);
+    const uint64_t before = waits();
+    const ops::LossResult result = losses[i](there);
+    backward(result.loss);
+    EXPECT_EQ(waits(), before) << i;
+    EXPECT_NEAR(result.loss_sum, expected.loss_sum, 1e-5) << i;
+    EXPECT_EQ(result.targets, expected.targets) << i;
+    const auto found = there.grad().to_vector<float>(), wanted = on_host.grad().to_vector<float>();
+    for (size_t k = 0; k < wanted.size(); ++k) EXPECT_NEAR(found[k], wanted[k], 1e-6) << i << " " << k;
+  }
 }
 
 // Logits stay there until the host looks at a row, and come once.

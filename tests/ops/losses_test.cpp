@@ -38,6 +38,35 @@ TEST(Losses, CrossEntropy) {
   EXPECT_THROW(ops::cross_entropy(testing::random_tensor({1, 7}, 1), classes({7}), 0, 1), ShapeError);
 }
 
+// Class by class: each row's cross entropy with it, times its share.
+Tensor composed_soft(const Tensor& z, const Tensor& shares, double divisor) {
+  Tensor loss = Tensor::zeros({1});
+  for (int64_t r = 0; r < z.dim(0); ++r)
+    for (int32_t c = 0; c < z.dim(1); ++c) {
+      const Tensor one = composed_cross_entropy(z.slice_rows(r, 1), classes({c}), 0, divisor);
+      loss = ops::add(loss, ops::scale(one, shares.data<float>()[r * z.dim(1) + c]));
+    }
+  return loss;
+}
+
+TEST(Losses, SoftCrossEntropy) {
+  // Probabilities, one class alone, weights whose sum is not 1, nothing.
+  const Tensor shares = Tensor::from(std::vector<float>{0.2f, 0.5f, 0.3f, 0, 0, 1, 1.5f, 0, 2, 0, 0, 0}, {4, 3});
+  run({"soft cross entropy",
+       {{4, 3}},
+       [=](const auto& x) { return ops::soft_cross_entropy(x[0], shares, 2.5).loss; },
+       [=](const auto& x) { return composed_soft(x[0], shares, 2.5); }});
+  const Tensor z = testing::random_tensor({4, 3}, 1);
+  const auto result = ops::soft_cross_entropy(z, shares, 4);
+  EXPECT_EQ(result.targets, 3);
+  EXPECT_NEAR(result.loss.item(), result.loss_sum / 4, 1e-6);
+  // One class alone is that class's cross entropy, bit for bit.
+  const auto hard = ops::cross_entropy(z.slice_rows(1, 1), classes({2}), 0, 1);
+  EXPECT_EQ(ops::soft_cross_entropy(z.slice_rows(1, 1), shares.slice_rows(1, 1), 1).loss_sum, hard.loss_sum);
+  EXPECT_EQ(ops::soft_cross_entropy(Tensor::empty({0, 3}), Tensor::empty({0, 3}), 1).loss.item(), 0);
+  EXPECT_THROW(ops::soft_cross_entropy(z, shares.slice_rows(0, 3), 1), ShapeError);
+}
+
 // v CE(z, yes) + (1 - v) CE(z, no), one question at a time.
 Tensor composed_binary(const Tensor& z, const Tensor& values, double divisor) {
   Tensor loss = Tensor::zeros({1});

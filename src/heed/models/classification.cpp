@@ -26,6 +26,22 @@ std::vector<std::string> read_labels(const Json& names, const std::string& file)
   return labels;
 }
 
+HeadLoss head_loss(const ops::LossResult& r) { return {r.loss, r.loss_sum, r.targets}; }
+
+HeadLoss one_label_loss(const Tensor& logits, const Targets& targets, const LossOptions& options) {
+  check<UsageError>(!targets.classes.empty() || logits.dim(0) == 0, "a choice of one label needs a class for each row");
+  const Tensor classes = Tensor::from(targets.classes, {static_cast<int64_t>(targets.classes.size())});
+  const auto count = static_cast<int64_t>(targets.weights.size());
+  const Tensor weights = count > 0 ? Tensor::from(targets.weights, {count}) : Tensor();
+  const auto hard = ops::cross_entropy(logits, classes, options.label_smoothing, options.divisor, weights);
+  if (!targets.shares.defined()) return head_loss(hard);
+  // The gradient of softened logits shrinks with the square of the temperature.
+  const double square = static_cast<double>(targets.temperature) * targets.temperature;
+  const auto soft =
+      ops::soft_cross_entropy(ops::scale(logits, 1 / targets.temperature), targets.shares, options.divisor / square);
+  return {ops::add(hard.loss, soft.loss), hard.loss_sum + soft.loss_sum * square, logits.dim(0)};
+}
+
 }  // namespace
 
 Classification read_classification(const io::ConfigReader& config, const std::string& file, int usual) {
@@ -51,15 +67,7 @@ Classification read_classification(const io::ConfigReader& config, const std::st
 
 HeadLoss classification_loss(Problem problem, const Tensor& logits, const Targets& targets,
                              const LossOptions& options) {
-  const auto head_loss = [](const ops::LossResult& r) { return HeadLoss{r.loss, r.loss_sum, r.targets}; };
-  if (problem == Problem::kSingleLabel) {
-    check<UsageError>(!targets.classes.empty() || logits.dim(0) == 0,
-                      "a choice of one label needs a class for each row");
-    const Tensor classes = Tensor::from(targets.classes, {static_cast<int64_t>(targets.classes.size())});
-    const auto count = static_cast<int64_t>(targets.weights.size());
-    const Tensor weights = count > 0 ? Tensor::from(targets.weights, {count}) : Tensor();
-    return head_loss(ops::cross_entropy(logits, classes, options.label_smoothing, options.divisor, weights));
-  }
+  if (problem == Problem::kSingleLabel) return one_label_loss(logits, targets, options);
   check<UsageError>(targets.values.defined(), "{} needs numbers for each row",
                     problem == Problem::kMultiLabel ? "classification by several labels" : "regression");
   const Tensor values = targets.values.reshape(logits.shape());

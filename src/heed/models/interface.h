@@ -143,7 +143,11 @@ struct Targets {
   // Masked LM and token classification: [tokens]; classification of one label: [rows]. -100: no loss.
   std::vector<int32_t> classes;
   std::vector<float> weights;  // of each of them in the loss; empty: 1
-  // Several labels (each 0 or 1) and regression: f32 [rows, labels].
+  // Classification of one label, besides `classes`: how much each label counts in the loss of the logits divided by
+  // the temperature, f32 [rows, labels] (Hinton et al. 2015, section 2; the loss is multiplied by its square).
+  Tensor shares;
+  float temperature = 1;
+  // Several labels (each in [0, 1]) and regression: f32 [rows, labels].
   Tensor values;
   // Question answering: [rows], first and last token of the answer; a place outside its row gives no loss.
   std::vector<int32_t> begins, ends;

@@ -64,13 +64,6 @@ class Products {
   std::shared_ptr<const PackedMatrix> forward_, backward_;
 };
 
-// The sum of `losses`, which divided by `divisor` goes to `quotient`, if that is defined.
-DeviceSum take_sum(const Tensor& losses, double divisor = 1, const Tensor& quotient = {}) {
-  const Tensor bits = Tensor::empty({1}, DType::kI64, losses.device());
-  backend(losses.device()).sum_to(losses.view(), divisor, bits.view(), quotient.view());
-  return DeviceSum(bits);
-}
-
 }  // namespace
 
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& bias,
@@ -108,8 +101,8 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
     if (dbias.defined()) on.column_sum(dlogits, true, dbias.view());
   }
   result.loss = Tensor::empty({1}, DType::kF32, x.device());
-  result.loss_sum = take_sum(c.losses, divisor, result.loss);
-  result.nll_sum = take_sum(c.nll);
+  result.loss_sum = sum_on_device(c.losses, divisor, result.loss);
+  result.nll_sum = sum_on_device(c.nll);
   result.nll = c.nll;
   if (grad && tokens == 0) on.fill(dw.view(), 0);
   record(result.loss, {&x, &master, &bias}, [x, master, bias, dx, dw, dbias, divisor](const Tensor& dloss) {

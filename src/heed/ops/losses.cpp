@@ -2,6 +2,7 @@
 //
 // As in linear_cross_entropy, the gradient of a softmax's loss is taken in the forward, in one pass over the logits.
 #include <algorithm>
+#include <utility>
 
 #include "heed/ops/ops.h"
 #include "heed/tensor/backends.h"
@@ -11,14 +12,30 @@ namespace {
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), DType::kF32, x.device()); }
 
-// The loss of `sum` whose gradient by `x` before the division is `dx` (undefined: x needs none).
-LossResult finish(const Tensor& x, const Tensor& dx, double sum, int64_t targets, double divisor) {
-  LossResult result{Tensor::full({1}, sum / divisor), sum, targets};
+// The loss that is the sum of `losses`, whose gradient by `x` before the division is `dx` (undefined: x needs none).
+LossResult finish(const Tensor& x, const Tensor& dx, const Tensor& losses, int64_t targets, double divisor) {
+  const Tensor loss = Tensor::empty({1}, DType::kF32, x.device());
+  LossResult result{loss, sum_on_device(losses, divisor, loss), targets};
   record(result.loss, {&x}, [x, dx, divisor](const Tensor& dloss) {
-    const auto factor = static_cast<float>(dloss.item() / divisor);
-    if (auto slot = grad_slot(x)) backend(x.device()).scale(dx.view(), factor, slot.accumulate, slot.view());
+    if (auto slot = grad_slot(x))
+      backend(x.device()).scale_by(dx.view(), dloss.view(), divisor, slot.accumulate, slot.view());
   });
   return result;
+}
+
+// `hard` and the sum of z * rest besides, before the division.
+LossResult plus_linear(const LossResult& hard, const Tensor& z, const std::vector<float>& rest, double divisor) {
+  const Tensor dz = Tensor::from(rest, z.shape(), z.device()), products = like(z);
+  backend(z.device()).multiply(z.view(), dz.view(), false, products.view());
+  const LossResult linear = finish(z, dz, products, hard.targets, divisor);
+  return {add(hard.loss, linear.loss), hard.loss_sum + linear.loss_sum, hard.targets};
+}
+
+// Each weight of a row as often as the row has columns: f32 [rows, columns].
+Tensor along_rows(const Tensor& weights, int64_t columns, Device device) {
+  std::vector<float> all;
+  for (const float weight : weights.to_vector<float>()) all.insert(all.end(), static_cast<size_t>(columns), weight);
+  return Tensor::from(all, {weights.numel(), columns}, device);
 }
 
 }  // namespace
@@ -42,14 +59,33 @@ LossResult cross_entropy(const Tensor& scores, const Tensor& host_targets, float
   on.cross_entropy(logits.view(), targets.view(), smoothing, losses.view(), nll.view(), dlogits.view());
   if (row_weights.defined()) {
     check<ShapeError>(row_weights.numel() == rows, "cross entropy: {} weights for {} rows", row_weights.numel(), rows);
-    const std::vector<float> weights = row_weights.to_vector<float>();
     on.multiply(losses.view(), row_weights.to(logits.device()).view(), false, losses.view());
-    for (int64_t r = 0; dlogits.defined() && r < rows; ++r) {
-      const TensorView row = dlogits.slice_rows(r, 1).view();
-      on.scale(row, weights[static_cast<size_t>(r)], false, row);
-    }
+    if (dlogits.defined())
+      on.multiply(dlogits.view(), along_rows(row_weights, classes, logits.device()).view(), false, dlogits.view());
   }
-  return finish(logits, dlogits, on.sum(losses.view()), count, divisor);
+  return finish(logits, dlogits, losses, count, divisor);
+}
+
+// sum of p_c (lse(z) - z_c) over classes c, where the p_c sum to s and h is the class of the largest, is s times the
+// cross entropy of h, plus the sum of (s [c = h] - p_c) z_c: exact where one class has all.
+LossResult soft_cross_entropy(const Tensor& scores, const Tensor& shares, double divisor) {
+  const Tensor z = cast(scores, DType::kF32);
+  check<ShapeError>(z.shape() == shares.shape(), "soft cross entropy: logits {}, shares {}", z.shape().to_string(),
+                    shares.shape().to_string());
+  const int64_t rows = z.shape().rows(), width = z.shape().cols();
+  std::vector<int32_t> classes(static_cast<size_t>(rows), -100);
+  std::vector<float> sums(classes.size()), rest(static_cast<size_t>(z.numel()));
+  const std::vector<float> p = shares.to_vector<float>();
+  for (size_t r = 0; r < classes.size(); ++r) {
+    const auto row = std::span(p).subspan(r * static_cast<size_t>(width), static_cast<size_t>(width));
+    const auto largest = std::max_element(row.begin(), row.end()) - row.begin();
+    for (const float share : row) sums[r] += share;
+    if (sums[r] > 0) classes[r] = static_cast<int32_t>(largest);
+    const auto row_rest = std::span(rest).subspan(r * row.size(), row.size());
+    for (size_t c = 0; c < row.size(); ++c) row_rest[c] = (std::cmp_equal(c, largest) ? sums[r] : 0) - row[c];
+  }
+  const LossResult hard = cross_entropy(z, Tensor::from(classes, {rows}), 0, divisor, Tensor::from(sums, {rows}));
+  return plus_linear(hard, z, rest, divisor);
 }
 
 // -v log sigmoid(z) - (1 - v) log(1 - sigmoid(z)) is the cross entropy of the logits (0, z) with the class h that v is
@@ -68,8 +104,7 @@ LossResult binary_cross_entropy(const Tensor& scores, const Tensor& values, doub
   }
   const Tensor z = logits.reshape({n, 1}), zeros = Tensor::zeros({n, 1}, DType::kF32, logits.device());
   const LossResult hard = cross_entropy(concatenate_columns({zeros, z}), Tensor::from(classes, {n}), 0, divisor);
-  const Tensor soft = sum(multiply(z, Tensor::from(rest, {n, 1}, logits.device())));
-  return {add(hard.loss, scale(soft, static_cast<float>(1 / divisor))), hard.loss_sum + soft.item(), n};
+  return plus_linear(hard, z, rest, divisor);
 }
 
 // loss = sum of (x - v)^2;  dx = 2 (x - v)
@@ -81,9 +116,10 @@ LossResult squared_error(const Tensor& predicted, const Tensor& values, double d
   Backend& on = backend(x.device());
   on.scale(values.to(x.device()).view(), -1, false, difference.view());
   on.add(x.view(), difference.view(), {}, difference.view());
-  const double sum = on.sum_of_squares(difference.view());
+  const Tensor squares = like(x);
+  on.multiply(difference.view(), difference.view(), false, squares.view());
   on.scale(difference.view(), 2, false, difference.view());
-  return finish(x, difference, sum, x.numel(), divisor);
+  return finish(x, difference, squares, x.numel(), divisor);
 }
 
 // Each row's begin logits, and its end logits, are one softmax over the row's tokens.
@@ -98,27 +134,31 @@ LossResult span_cross_entropy(const Tensor& scores, std::span<const int32_t> off
   Backend& on = backend(logits.device());
   const Tensor dlogits = Tensor::zeros(logits.shape(), DType::kF32, logits.device());
   const Tensor column = Tensor::empty({tokens, 1}, DType::kF32, logits.device());
-  const Tensor loss = Tensor::empty({1}, DType::kF32, logits.device()), nll = like(loss);
+  const Tensor losses = Tensor::zeros({2 * rows}, DType::kF32, logits.device());
+  const Tensor nll = Tensor::empty({1}, DType::kF32, logits.device());
+  std::vector<int32_t> places(begins.begin(), begins.end());
+  places.insert(places.end(), ends.begin(), ends.end());
+  const Tensor targets = Tensor::from(places, {2 * rows}, logits.device());
   std::vector<bool> counted(static_cast<size_t>(rows));
-  double sum = 0;
   for (const int side : {0, 1}) {
     on.copy(logits.slice_columns(side, 1).view(), column.view());
-    for (size_t i = 0; i < counted.size(); ++i) {
-      const int32_t first = offsets[i], length = offsets[i + 1] - first, place = side == 0 ? begins[i] : ends[i];
+    for (int64_t i = 0; i < rows; ++i) {
+      const auto at = static_cast<size_t>(i), entry = static_cast<size_t>(side * rows + i);
+      const int32_t first = offsets[at], length = offsets[at + 1] - first;
       const Tensor part = column.slice_rows(first, length);
-      if (place < 0 || place >= length) {
+      if (places[entry] < 0 || places[entry] >= length) {
         on.fill(part.view(), 0);
         continue;
       }
+      const auto of_entry = [&](const Tensor& x) { return x.slice_rows(side * rows + i, 1).view(); };
       const TensorView row = part.reshape({1, length}).view();
-      const Tensor target = Tensor::from(std::vector<int32_t>{place}, {1}, logits.device());
-      on.cross_entropy(row, target.view(), 0, loss.view(), nll.view(), row);
-      sum += loss.item() / 2;
-      counted[i] = true;
+      on.cross_entropy(row, of_entry(targets), 0, of_entry(losses), nll.view(), row);
+      counted[at] = true;
     }
     on.scale(column.view(), 0.5f, false, dlogits.slice_columns(side, 1).view());
   }
-  return finish(logits, dlogits, sum, std::count(counted.begin(), counted.end(), true), divisor);
+  on.scale(losses.view(), 0.5f, false, losses.view());
+  return finish(logits, dlogits, losses, std::count(counted.begin(), counted.end(), true), divisor);
 }
 
 }  // namespace heed::ops

@@ -81,14 +81,17 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Weight& w, const 
 // --------------------------------------------------------------------------------------------
 
 struct LossResult {
-  Tensor loss;          // sum of losses / divisor, one element, on the host
-  double loss_sum = 0;  // before the division
+  Tensor loss;          // sum of losses / divisor, one element
+  DeviceSum loss_sum;   // before the division
   int64_t targets = 0;  // that gave a loss
 };
 // Cross entropy of each row of logits [rows, classes] with its class: i32 [rows], -100: none; times the row's weight
 // (f32 [rows]) where weights are given.
 LossResult cross_entropy(const Tensor& logits, const Tensor& targets, float smoothing, double divisor,
                          const Tensor& row_weights = {});
+// The same where classes share a row: shares f32 [rows, classes], from 0 on, is how much each class counts; in a row
+// of zeros none does.
+LossResult soft_cross_entropy(const Tensor& logits, const Tensor& shares, double divisor);
 // Of independent yes-or-no questions, the probability of yes being sigmoid(logits): values [rows, labels] in [0, 1].
 LossResult binary_cross_entropy(const Tensor& logits, const Tensor& values, double divisor);
 // (x - values)^2, the same shape.

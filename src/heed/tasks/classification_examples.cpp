@@ -3,11 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cmath>
 #include <set>
 
 #include "heed/base/error.h"
+#include "heed/base/threads.h"
+#include "heed/tasks/encoder_texts.h"
 
 namespace heed::tasks {
 namespace {
@@ -21,10 +24,30 @@ std::optional<double> number_in(const std::string& text) {
   return value;
 }
 
-// The column that the user named, or the first of the usual ones.
-std::optional<size_t> column_of(const data::Table& table, const std::string& given,
-                                std::initializer_list<std::string_view> usual) {
+// The column that the user named, or the first of the usual ones, if there is one.
+std::optional<size_t> find_column(const data::Table& table, const std::string& given,
+                                  std::initializer_list<std::string_view> usual) {
   return given.empty() ? table.find(usual) : std::optional(table.column({given}));
+}
+
+// The same where there must be one.
+size_t column_of(const data::Table& table, const std::string& given, std::initializer_list<std::string_view> usual) {
+  return given.empty() ? table.column(usual) : table.column({given});
+}
+
+// The texts of a table's rows, without labels.
+ClassificationExamples texts_of(const data::Table& table, const ClassificationColumns& columns) {
+  const auto texts = {"text"sv, "sentence"sv, "sentence1"sv, "premise"sv, "question1"sv, "question"sv, "1"sv};
+  const auto pairs = {"text_pair"sv, "sentence2"sv, "hypothesis"sv, "question2"sv};
+  const size_t text = column_of(table, columns.text, texts);
+  const auto pair = columns.pair == "none" ? std::nullopt : find_column(table, columns.pair, pairs);
+  ClassificationExamples examples;
+  for (size_t row = 0; row < table.rows(); ++row) {
+    examples.first.emplace_back(table.cell(row, text));
+    if (pair) examples.second.emplace_back(table.cell(row, *pair));
+    examples.places.push_back(table.where(row));
+  }
+  return examples;
 }
 
 }  // namespace
@@ -32,26 +55,41 @@ std::optional<size_t> column_of(const data::Table& table, const std::string& giv
 ClassificationExamples read_classification_examples(const std::filesystem::path& file,
                                                     const ClassificationColumns& columns, uint64_t most) {
   const data::Table table = data::Table::read(file, {columns.header, most});
-  const auto need = [&](std::optional<size_t> column, std::initializer_list<std::string_view> usual) {
-    return column ? *column : table.column(usual);
-  };
-  const auto texts = {"text"sv, "sentence"sv, "sentence1"sv, "premise"sv, "question1"sv, "question"sv, "1"sv};
-  const auto pairs = {"text_pair"sv, "sentence2"sv, "hypothesis"sv, "question2"sv};
-  const auto labels = {"label"sv, "labels"sv, "class"sv, "score"sv, "target"sv, "2"sv};
-  const size_t text = need(column_of(table, columns.text, texts), texts);
-  const size_t label = need(column_of(table, columns.label, labels), labels);
-  const auto pair = columns.pair == "none" ? std::nullopt : column_of(table, columns.pair, pairs);
-  ClassificationExamples examples;
+  ClassificationExamples examples = texts_of(table, columns);
+  const size_t label =
+      column_of(table, columns.label, {"label"sv, "labels"sv, "class"sv, "score"sv, "target"sv, "2"sv});
   for (size_t row = 0; row < table.rows(); ++row) {
-    examples.first.emplace_back(table.cell(row, text));
-    if (pair) examples.second.emplace_back(table.cell(row, *pair));
     examples.labels.push_back(table.list(row, label));
     examples.has_lists = examples.has_lists || table.is_list(row, label);
-    examples.places.push_back(table.where(row));
     for (const std::string& one : examples.labels.back())
-      check<DataError>(!one.empty(), "{}: the label is empty", examples.places.back());
+      check<DataError>(!one.empty(), "{}: the label is empty", examples.places[row]);
   }
   return examples;
+}
+
+ClassificationExamples read_unlabelled_texts(const std::filesystem::path& file, const ClassificationColumns& columns) {
+  ClassificationExamples examples = texts_of(data::Table::read(file, {columns.header, 0}), columns);
+  examples.labels.resize(examples.size());
+  examples.unlabelled = examples.size();
+  return examples;
+}
+
+std::vector<text::TokenizedText> tokens_of(const ClassificationExamples& examples, const text::Tokenizer& tokenizer,
+                                           size_t most, uint64_t& cut) {
+  std::vector<text::TokenizedText> tokens(examples.size());
+  std::atomic<uint64_t> shortened = 0;
+  parallel_for(static_cast<int64_t>(examples.size()), 64, [&](int64_t begin, int64_t end, int) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      const bool pair = examples.pairs() && !examples.second[i].empty();
+      tokens[i] =
+          pair ? tokenizer.tokenize_pair(examples.first[i], examples.second[i]) : tokenizer.tokenize(examples.first[i]);
+      shortened += shorten(tokens[i], most);
+    }
+  });
+  for (size_t i = 0; i < examples.size(); ++i)
+    check<DataError>(!tokens[i].ids.empty(), "{}: the text has no tokens", examples.places[i]);
+  cut = shortened;
+  return tokens;
 }
 
 models::Problem guess_problem(const ClassificationExamples& examples) {
@@ -85,7 +123,10 @@ ClassificationAnswers answers_of(const ClassificationExamples& examples, models:
   };
   for (size_t i = 0; i < examples.size(); ++i) {
     const std::vector<std::string>& given = examples.labels[i];
-    if (problem == models::Problem::kMultiLabel) {
+    if (i >= examples.size() - examples.unlabelled) {
+      if (problem == models::Problem::kSingleLabel) answers.classes.push_back(-100);
+      else answers.values.resize(answers.values.size() + labels.size());
+    } else if (problem == models::Problem::kMultiLabel) {
       std::vector<float> row(labels.size());
       for (const std::string& label : given) row[class_of(label, i)] = 1;
       answers.values.insert(answers.values.end(), row.begin(), row.end());

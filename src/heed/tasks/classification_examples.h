@@ -9,6 +9,7 @@
 #include "heed/data/tables.h"
 #include "heed/models/interface.h"
 #include "heed/tasks/classification_scores.h"
+#include "heed/text/tokenizer.h"
 
 namespace heed::tasks {
 
@@ -25,6 +26,7 @@ struct ClassificationExamples {
   std::vector<std::vector<std::string>> labels;  // of each example, as written
   std::vector<std::string> places;               // "train.tsv:17"
   bool has_lists = false;                        // of labels, in some row at least
+  size_t unlabelled = 0;                         // the last so many, whose labels are not known
 
   size_t size() const { return first.size(); }
   bool pairs() const { return !second.empty(); }
@@ -34,14 +36,22 @@ struct ClassificationExamples {
 ClassificationExamples read_classification_examples(const std::filesystem::path& file,
                                                     const ClassificationColumns& columns, uint64_t most);
 
+// The texts alone; a column of labels is not looked at.
+ClassificationExamples read_unlabelled_texts(const std::filesystem::path& file, const ClassificationColumns& columns);
+
+// The tokens of each example, at most `most`; `cut`: how many had more. DataError naming the place of a text without
+// tokens.
+std::vector<text::TokenizedText> tokens_of(const ClassificationExamples& examples, const text::Tokenizer& tokenizer,
+                                           size_t most, uint64_t& cut);
+
 // What the labels look like: lists are several labels, numbers with a decimal point a regression, all else a choice.
 models::Problem guess_problem(const ClassificationExamples& examples);
 
 // The labels that occur, sorted: numbers by value, else by their bytes.
 std::vector<std::string> labels_in(const ClassificationExamples& examples);
 
-// The answers in terms of `labels`, a model's. DataError naming the place for a label that is none of them or a value
-// that is no number.
+// The answers in terms of `labels`, a model's; of what is unlabelled -100, or zeros. DataError naming the place for a
+// label that is none of them or a value that is no number.
 ClassificationAnswers answers_of(const ClassificationExamples& examples, models::Problem problem,
                                  const std::vector<std::string>& labels);
 

@@ -1,10 +1,8 @@
 #include "heed/tasks/classification_training.h"
 
 #include <algorithm>
-#include <atomic>
 #include <numeric>
 
-#include "heed/base/threads.h"
 #include "heed/tasks/classification.h"
 #include "heed/tasks/held_out.h"
 
@@ -14,15 +12,16 @@ namespace {
 constexpr size_t kValidationBatch = 64;
 
 // Weights that make every class count as much as any other, their mean over the examples being 1: scikit-learn's
-// "balanced".
+// "balanced". A class below 0 is unknown.
 std::vector<float> balancing_weights(const std::vector<int32_t>& classes, size_t labels) {
   std::vector<double> counts(labels);
-  for (const int32_t c : classes) counts[static_cast<size_t>(c)] += 1;
+  for (const int32_t c : classes)
+    if (c >= 0) counts[static_cast<size_t>(c)] += 1;
   const auto used = static_cast<double>(std::count_if(counts.begin(), counts.end(), [](double n) { return n > 0; }));
+  const double labelled = std::accumulate(counts.begin(), counts.end(), 0.0);
   std::vector<float> weights;
   weights.reserve(counts.size());
-  for (const double n : counts)
-    weights.push_back(n > 0 ? static_cast<float>(static_cast<double>(classes.size()) / (used * n)) : 0);
+  for (const double n : counts) weights.push_back(n > 0 ? static_cast<float>(labelled / (used * n)) : 0);
   return weights;
 }
 
@@ -64,6 +63,8 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
                    options_.train.string(), wanted.labels.front());
   check<UsageError>(options_.label_smoothing == 0 || wanted.problem == models::Problem::kSingleLabel,
                     "--label-smoothing is for examples of one label");
+  check_teachers(options_.teachers, wanted.problem);
+  append_unlabelled(options_.teachers, options_.columns, train);
   start(wanted, [&](const auto& piece) {
     for (const auto* side : {&train.first, &train.second})
       for (const std::string& text : *side) piece(text);
@@ -76,49 +77,60 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
     check<UsageError>(wanted.problem == models::Problem::kSingleLabel, "--class-weights is for examples of one label");
     weights_ = balancing_weights(train_.answers.classes, wanted.labels.size());
   }
+  if (!options_.teachers.folders.empty()) learn_from_teachers(train);
   std::vector<uint32_t> lengths;
   for (const auto& tokens : train_.tokens) lengths.push_back(static_cast<uint32_t>(tokens.ids.size()));
-  set_examples(lengths, fmt::format("{} examples, {} tokens, {} cut to {}; {} labels; {} held out", lengths.size(),
-                                    std::accumulate(lengths.begin(), lengths.end(), uint64_t{0}), cut, max_length(),
-                                    regression ? "no" : std::to_string(wanted.labels.size()), valid.size()));
+  set_examples(lengths, fmt::format("{} examples, {} tokens, {} cut to {}; {} labels; {} unlabelled, {} held out",
+                                    lengths.size(), std::accumulate(lengths.begin(), lengths.end(), uint64_t{0}), cut,
+                                    max_length(), regression ? "no" : std::to_string(wanted.labels.size()),
+                                    train.unlabelled, valid.size()));
 }
 
 ClassificationTraining::Examples ClassificationTraining::encode(const ClassificationExamples& texts,
                                                                 uint64_t& cut) const {
   Examples result;
-  result.tokens.resize(texts.size());
-  std::atomic<uint64_t> shortened = 0;
-  parallel_for(static_cast<int64_t>(texts.size()), 64, [&](int64_t begin, int64_t end, int) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      const bool pair = texts.pairs() && !texts.second[i].empty();
-      result.tokens[i] =
-          pair ? tokenizer().tokenize_pair(texts.first[i], texts.second[i]) : tokenizer().tokenize(texts.first[i]);
-      shortened += shorten(result.tokens[i], max_length());
-    }
-  });
-  for (size_t i = 0; i < texts.size(); ++i)
-    check<DataError>(!result.tokens[i].ids.empty(), "{}: the text has no tokens", texts.places[i]);
+  result.tokens = tokens_of(texts, tokenizer(), max_length(), cut);
   result.answers = answers_of(texts, model().problem(), model().labels());
   result.places = texts.places;
-  cut = shortened;
   return result;
 }
 
-models::Targets ClassificationTraining::targets_of(const ClassificationAnswers& answers,
-                                                   std::span<const uint32_t> examples) const {
+void ClassificationTraining::learn_from_teachers(const ClassificationExamples& texts) {
+  const bool one_label = model().problem() == models::Problem::kSingleLabel;
+  const size_t labels = model().labels().size(), labelled = texts.size() - texts.unlabelled;
+  shares_ = teacher_outputs(options_.teachers, texts, model().problem(), model().labels());
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    const auto weight = static_cast<float>(i / labels < labelled ? options_.teachers.share() : 1);
+    shares_[i] *= weight;
+    if (!one_label) train_.answers.values[i] = (1 - weight) * train_.answers.values[i] + shares_[i];
+  }
+  if (!one_label) shares_.clear();
+}
+
+models::Targets ClassificationTraining::targets_of(std::span<const uint32_t> examples) const {
+  const size_t width = model().labels().size();
+  const auto rows = [&](const std::vector<float>& of_all) {
+    std::vector<float> values;
+    for (const uint32_t i : examples) {
+      const auto row = std::span(of_all).subspan(i * width, width);
+      values.insert(values.end(), row.begin(), row.end());
+    }
+    return Tensor::from(values, {static_cast<int64_t>(examples.size()), static_cast<int64_t>(width)});
+  };
   models::Targets wanted;
-  if (model().problem() == models::Problem::kSingleLabel) {
-    for (const uint32_t i : examples) wanted.classes.push_back(answers.classes[i]);
-    if (!weights_.empty())
-      for (const int32_t c : wanted.classes) wanted.weights.push_back(weights_[static_cast<size_t>(c)]);
+  if (model().problem() != models::Problem::kSingleLabel) {
+    wanted.values = rows(train_.answers.values);
     return wanted;
   }
-  const size_t width = model().labels().size();
-  std::vector<float> values;
-  for (const uint32_t i : examples)
-    values.insert(values.end(), answers.values.begin() + static_cast<ptrdiff_t>(i * width),
-                  answers.values.begin() + static_cast<ptrdiff_t>((i + 1) * width));
-  wanted.values = Tensor::from(values, {static_cast<int64_t>(examples.size()), static_cast<int64_t>(width)});
+  for (const uint32_t i : examples) wanted.classes.push_back(train_.answers.classes[i]);
+  if (!weights_.empty())
+    for (const int32_t c : wanted.classes) wanted.weights.push_back(c < 0 ? 0 : weights_[static_cast<size_t>(c)]);
+  if (!shares_.empty()) {
+    wanted.shares = rows(shares_);
+    wanted.temperature = options_.teachers.softening();
+    wanted.weights.resize(examples.size(), 1);
+    for (float& weight : wanted.weights) weight *= static_cast<float>(1 - options_.teachers.share());
+  }
   return wanted;
 }
 
@@ -131,7 +143,7 @@ std::unique_ptr<EncoderBatch> ClassificationTraining::make_batch(uint64_t epoch,
     batch->texts.types.insert(batch->texts.types.end(), tokens.types.begin(), tokens.types.end());
   }
   batch->texts.examples.assign(examples.begin(), examples.end());
-  batch->wanted = targets_of(train_.answers, examples);
+  batch->wanted = targets_of(examples);
   batch->count = static_cast<int64_t>(examples.size());
   batch->place = describe_examples(examples, [this](uint32_t i) { return train_.places[i]; });
   return batch;
@@ -141,7 +153,7 @@ BatchLoss ClassificationTraining::loss(const TrainingBatch& batch, const nn::Pas
   if (model().problem() == models::Problem::kSingleLabel) return EncoderTraining::loss(batch, pass, divisor);
   const auto numbers = static_cast<double>(model().labels().size());
   BatchLoss mean = EncoderTraining::loss(batch, pass, divisor * numbers);
-  mean.loss_sum = mean.loss_sum / numbers;
+  mean.loss_sum = mean.loss_sum * (1 / numbers);
   return mean;
 }
 
@@ -157,6 +169,11 @@ Json ClassificationTraining::identity() const {
   json["train"] = fmt::format("{} examples", train_.tokens.size());
   json["class-weights"] = options_.class_weights;
   json["word-dropout"] = options_.word_dropout;
+  if (!options_.teachers.folders.empty()) {
+    for (const auto& folder : options_.teachers.folders) json["teacher"].push_back(folder.string());
+    json["teacher-weight"] = options_.teachers.share();
+    json["temperature"] = options_.teachers.softening();
+  }
   return json;
 }
 

@@ -3,6 +3,7 @@
 
 #include "heed/tasks/classification_examples.h"
 #include "heed/tasks/encoder_training.h"
+#include "heed/tasks/teachers.h"
 #include "heed/tasks/word_dropout.h"
 
 namespace heed::tasks {
@@ -13,8 +14,9 @@ struct ClassificationTrainingOptions : EncoderTrainingOptions {
   ClassificationColumns columns;
   std::optional<models::Problem> problem;  // guessed from the labels if not given
   uint64_t max_examples = 0;               // of training; 0: all
-  bool class_weights = false;              // rare labels count more: each label as much as any other in all
-  double word_dropout = 0;                 // share of the words that are hidden in each epoch
+  bool class_weights = false;  // rare labels count more, not in what teachers say: each as much as any other in all
+  double word_dropout = 0;     // share of the words that are hidden in each epoch
+  TeacherOptions teachers;
 };
 
 class ClassificationTraining final : public EncoderTraining {
@@ -36,11 +38,13 @@ class ClassificationTraining final : public EncoderTraining {
 
   Examples encode(const ClassificationExamples& texts, uint64_t& cut) const;
   std::unique_ptr<EncoderBatch> make_batch(uint64_t epoch, std::span<const uint32_t> examples) const override;
-  models::Targets targets_of(const ClassificationAnswers& answers, std::span<const uint32_t> examples) const;
+  void learn_from_teachers(const ClassificationExamples& texts);
+  models::Targets targets_of(std::span<const uint32_t> examples) const;
 
   const ClassificationTrainingOptions options_;
   Examples train_, valid_;
   std::vector<float> weights_;  // by class; empty: all 1
+  std::vector<float> shares_;   // what teachers say of one label, times their weight: [examples * labels]; empty: none
   WordDropout word_dropout_;
 };
 
