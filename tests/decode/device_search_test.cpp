@@ -235,6 +235,25 @@ TEST(DeviceSearch, TheBatchShrinks) {
   }
 }
 
+// The host looks after 1, 3 and 7 steps, then after every eighth.
+TEST(DeviceSearch, EndsSoonAfterItsLastOutput) {
+  for (const size_t tokens : {1, 2, 5, 8, 15, 16, 40}) {
+    const auto ends = [&](std::span<const int32_t>, std::span<const int32_t> ids, std::span<float> out) {
+      std::fill(out.begin(), out.end(), 0.0f);
+      out[ids.size() == tokens ? 0 : 3] = 9;
+    };
+    const ToyGenerator model(20, ends);
+    const auto found = by_themselves(
+        {model, heed::testing::toy_inputs(3, 1), options_with([](Options& o) { o.max_new_tokens = 100; })});
+    EXPECT_EQ(found[0][0].ids.size(), tokens);
+    EXPECT_GE(model.log.rows.size(), tokens);
+    EXPECT_LT(model.log.rows.size(), tokens + 8) << tokens;
+    if (tokens == 1) {
+      EXPECT_EQ(model.log.rows.size(), 1u);
+    }
+  }
+}
+
 TEST(DeviceSearch, TellsOfEachInputOnce) {
   const ToyGenerator model(50, random_logits(9, {0}));
   for (const bool samples : {false, true}) {

@@ -23,14 +23,6 @@ LossResult finish(const Tensor& x, const Tensor& dx, const Tensor& losses, int64
   return result;
 }
 
-// `hard` and the sum of z * rest besides, before the division.
-LossResult plus_linear(const LossResult& hard, const Tensor& z, const std::vector<float>& rest, double divisor) {
-  const Tensor dz = Tensor::from(rest, z.shape(), z.device()), products = like(z);
-  backend(z.device()).multiply(z.view(), dz.view(), false, products.view());
-  const LossResult linear = finish(z, dz, products, hard.targets, divisor);
-  return {add(hard.loss, linear.loss), hard.loss_sum + linear.loss_sum, hard.targets};
-}
-
 // Each weight of a row as often as the row has columns: f32 [rows, columns].
 Tensor along_rows(const Tensor& weights, int64_t columns, Device device) {
   std::vector<float> all;
@@ -85,26 +77,23 @@ LossResult soft_cross_entropy(const Tensor& scores, const Tensor& shares, double
     for (size_t c = 0; c < row.size(); ++c) row_rest[c] = (std::cmp_equal(c, largest) ? sums[r] : 0) - row[c];
   }
   const LossResult hard = cross_entropy(z, Tensor::from(classes, {rows}), 0, divisor, Tensor::from(sums, {rows}));
-  return plus_linear(hard, z, rest, divisor);
+  const Tensor dz = Tensor::from(rest, z.shape(), z.device()), products = like(z);
+  backend(z.device()).multiply(z.view(), dz.view(), false, products.view());
+  const LossResult linear = finish(z, dz, products, hard.targets, divisor);
+  return {add(hard.loss, linear.loss), hard.loss_sum + linear.loss_sum, hard.targets};
 }
 
-// -v log sigmoid(z) - (1 - v) log(1 - sigmoid(z)) is the cross entropy of the logits (0, z) with the class h that v is
-// nearer to, plus (h - v) z: exact where v is 0 or 1.
+// -v log sigmoid(z) - (1 - v) log(1 - sigmoid(z)): the cross entropy of the logits (0, z) with the shares (1 - v, v).
 LossResult binary_cross_entropy(const Tensor& scores, const Tensor& values, double divisor) {
   const Tensor logits = cast(scores, DType::kF32);
   check<ShapeError>(logits.shape() == values.shape(), "binary cross entropy: logits {}, values {}",
                     logits.shape().to_string(), values.shape().to_string());
   const int64_t n = logits.numel();
-  std::vector<int32_t> classes(static_cast<size_t>(n));
-  std::vector<float> rest(static_cast<size_t>(n));
-  const std::vector<float> v = values.to_vector<float>();
-  for (size_t i = 0; i < v.size(); ++i) {
-    classes[i] = v[i] > 0.5f;
-    rest[i] = static_cast<float>(classes[i]) - v[i];
-  }
-  const Tensor z = logits.reshape({n, 1}), zeros = Tensor::zeros({n, 1}, DType::kF32, logits.device());
-  const LossResult hard = cross_entropy(concatenate_columns({zeros, z}), Tensor::from(classes, {n}), 0, divisor);
-  return plus_linear(hard, z, rest, divisor);
+  std::vector<float> shares;
+  for (const float v : values.to_vector<float>()) shares.insert(shares.end(), {1 - v, v});
+  const Tensor zeros = Tensor::zeros({n, 1}, DType::kF32, logits.device());
+  return soft_cross_entropy(concatenate_columns({zeros, logits.reshape({n, 1})}), Tensor::from(shares, {n, 2}),
+                            divisor);
 }
 
 // loss = sum of (x - v)^2;  dx = 2 (x - v)

@@ -21,7 +21,7 @@ std::vector<size_t> places_of(const std::vector<std::string>& labels, const mode
                               const std::filesystem::path& folder) {
   const std::vector<std::string>& teachers =
       teacher.problem() == models::Problem::kRegression && teacher.labels().size() == labels.size() ? labels
-                                                                                                   : teacher.labels();
+                                                                                                    : teacher.labels();
   std::vector<size_t> places;
   for (const std::string& label : labels) {
     const auto at = std::find(teachers.begin(), teachers.end(), label);
@@ -68,8 +68,8 @@ void add_teacher(const std::filesystem::path& folder, const TeacherOptions& opti
                  const ClassificationExamples& examples, models::Problem problem,
                  const std::vector<std::string>& labels, std::vector<float>& outputs) {
   const auto teacher = TextClassifier::load(folder, models::for_inference({}, options.device));
-  check<ConfigError>(teacher.model->problem() == problem,
-                     "{}: the teacher's problem_type is another than the pupil's", folder.string());
+  check<ConfigError>(teacher.model->problem() == problem, "{}: the teacher's problem_type is another than the pupil's",
+                     folder.string());
   const std::vector<size_t> places = places_of(labels, *teacher.model, folder);
   uint64_t cut = 0;
   std::vector<text::TokenizedText> tokens =
