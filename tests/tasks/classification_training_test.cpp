@@ -86,6 +86,59 @@ TEST_F(ClassificationTrainingTest, TheLossIsTheMeanOverLabelsAndNumbers) {
   EXPECT_NEAR(loss.loss.item(), sum / 9, 1e-6);  // torch.nn.BCEWithLogitsLoss
 }
 
+// Cross entropy with the shares, which need not sum to 1 as they are written; a plain label has all of its example.
+TEST_F(ClassificationTrainingTest, LabelsMayShareAnExample) {
+  const std::string shared =
+      file("shared.jsonl",
+           "{\"text\": \"a b\", \"label\": {\"x\": 3, \"y\": 1}}\n{\"text\": \"b\", \"label\": \"y\"}\n"
+           "{\"text\": \"a\", \"label\": {\"z\": 0.5, \"x\": 0.5}}\n");
+  const ClassificationTraining task(options(shared));
+  EXPECT_EQ(task.model().problem(), models::Problem::kSingleLabel);
+  EXPECT_THAT(task.model().labels(), ElementsAre("x", "y", "z"));
+  const std::vector<std::vector<double>> shares{{0.75, 0.25, 0}, {0, 1, 0}, {0.5, 0, 0.5}};
+  const auto streamed = first_batch(task);
+  const auto& batch = batch_in<EncoderBatch>(streamed);
+  ASSERT_EQ(batch.targets(), 3);
+  const NoGrad off;
+  const auto z = task.model().logits(batch.texts, {}).to_vector<float>();
+  double sum = 0;
+  for (size_t row = 0; row < 3; ++row) {
+    const auto logits = std::span(z).subspan(row * 3, 3);
+    const double lse = std::log(std::exp(logits[0]) + std::exp(logits[1]) + std::exp(logits[2]));
+    for (size_t c = 0; c < 3; ++c) sum += shares[batch.texts.examples[row]][c] * (lse - logits[c]);
+  }
+  EXPECT_NEAR(task.loss(batch, {}, 3).loss_sum, sum, 1e-5);
+  // What is scored is the label with the largest share.
+  const auto answers =
+      answers_of(read_classification_examples(shared, {}, 0), models::Problem::kSingleLabel, task.model().labels());
+  EXPECT_THAT(answers.classes, ElementsAre(0, 1, 0));
+}
+
+TEST_F(ClassificationTrainingTest, RefusesSharesThatAreNone) {
+  const auto message = [&](const std::string& label) {
+    return reason(
+        options(file("s.jsonl", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\", \"label\": " + label + "}\n")));
+  };
+  EXPECT_EQ(message("{\"x\": 1, \"y\": 2}"), "no error");
+  EXPECT_THAT(message("{\"x\": 1, \"y\": -2}"), HasSubstr("s.jsonl:2: the share of \"y\" is -2"));
+  EXPECT_THAT(message("{\"x\": 0, \"y\": 0}"), HasSubstr("s.jsonl:2: no label has a share above 0"));
+  EXPECT_THAT(message("{\"x\": 1, \"y\": \"much\"}"), HasSubstr("s.jsonl:2: \"label\" must be a text or a number"));
+  EXPECT_THAT(message("{}"), HasSubstr("s.jsonl:2"));
+  ClassificationTrainingOptions o = options(file("t.jsonl", "{\"text\": \"a\", \"label\": {\"x\": 1, \"y\": 2}}\n"));
+  o.problem = models::Problem::kMultiLabel;
+  EXPECT_THAT(reason(o), HasSubstr("t.jsonl:1: shares of labels are for a choice of one label"));
+  o.problem.reset();
+  o.class_weights = true;
+  EXPECT_THAT(reason(o), HasSubstr("--class-weights is for examples of one label each, without shares"));
+  o.class_weights = false;
+  o.label_smoothing = 0.1f;
+  EXPECT_THAT(reason(o), HasSubstr("--label-smoothing is for examples of one label each, without shares"));
+  o.label_smoothing = 0;
+  o.teachers.folders = {"teacher"};
+  o.teachers.temperature = 2;
+  EXPECT_THAT(reason(o), HasSubstr("--temperature is for examples of one label each, without shares"));
+}
+
 TEST_F(ClassificationTrainingTest, RareLabelsCountMoreByTheirWeights) {
   ClassificationTrainingOptions o = options(file("rare.tsv", "text\tlabel\na\tx\nb\tx\nc\tx\nd\ty\n"));
   const ClassificationTraining plain(o);

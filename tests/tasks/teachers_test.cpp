@@ -143,6 +143,25 @@ TEST_F(TeachersTest, NumbersAndSeveralLabelsAreMixed) {
   }
 }
 
+TEST_F(TeachersTest, SharesOfLabelsAreMixed) {
+  ClassificationTrainingOptions o = pupil();
+  o.train = file("shared.jsonl", "{\"text\": \"one two\", \"label\": {\"up\": 0.25, \"down\": 0.75}}\n");
+  o.teachers.weight = 0.4;
+  const ClassificationTraining task(o);
+  auto texts = read_classification_examples(o.train, {}, 0);
+  append_unlabelled(o.teachers, {}, texts);
+  const auto said = teacher_outputs(o.teachers, texts, models::Problem::kSingleLabel, {"down", "up"});
+  const auto streamed = first_batch(task);
+  const auto& batch = batch_in<EncoderBatch>(streamed);
+  const auto shares = batch.wanted.shares.to_vector<float>();
+  ASSERT_EQ(shares.size(), 6u);
+  for (size_t row = 0; row < 3; ++row) {
+    const size_t i = batch.texts.examples[row];
+    EXPECT_NEAR(shares[row * 2], i == 0 ? 0.6 * 0.75 + 0.4 * said[0] : said[i * 2], 1e-6);
+    EXPECT_EQ(i == 0 ? batch.wanted.weights[row] : 0, 0) << "the shares are all of it";
+  }
+}
+
 TEST_F(TeachersTest, WeightsOfLabelsAreOfLabelsAlone) {
   ClassificationTrainingOptions o = pupil();
   o.class_weights = true;

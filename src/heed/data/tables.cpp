@@ -78,6 +78,11 @@ class CsvRecords {
 
 bool is_scalar(const Json& value) { return value.is_string() || value.is_number() || value.is_boolean(); }
 
+bool holds_numbers(const Json& value) {
+  return value.is_object() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& v) { return v.is_number(); });
+}
+
 std::string scalar_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 }  // namespace
@@ -164,6 +169,7 @@ void Table::add_object(uint64_t line, const Json& object) {
     const bool list = value.is_array() && std::all_of(value.begin(), value.end(), is_scalar);
     if (is_scalar(value)) cells[column] = store(scalar_text(value), Kind::kText, line);
     else if (list) cells[column] = store(value.dump(), Kind::kList, line);
+    else if (holds_numbers(value)) cells[column] = store(value.dump(), Kind::kNumbers, line);
     else if (!value.is_null()) cells[column] = {0, 0, Kind::kObject};
   }
   rows_.push_back({line, cells_.size(), static_cast<uint32_t>(cells.size())});
@@ -206,6 +212,15 @@ std::vector<std::string> Table::list(size_t row, size_t column) const {
   std::vector<std::string> texts;
   for (const Json& value : parse_json(text_of(c), where(row))) texts.push_back(scalar_text(value));
   return texts;
+}
+
+std::vector<std::pair<std::string, double>> Table::numbers(size_t row, size_t column) const {
+  const Cell c = cell_at(row, column);
+  std::vector<std::pair<std::string, double>> numbers;
+  if (c.kind != Kind::kNumbers) return numbers;
+  const Json object = parse_json(text_of(c), where(row));
+  for (const auto& [key, value] : object.items()) numbers.emplace_back(key, value.get<double>());
+  return numbers;
 }
 
 std::string Table::where(size_t row) const { return at(rows_.at(row).line); }

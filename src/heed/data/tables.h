@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/base/json.h"
@@ -47,13 +48,15 @@ class Table {
   // The texts of a JSON list of scalars; of any other cell its one text.
   std::vector<std::string> list(size_t row, size_t column) const;
   bool is_list(size_t row, size_t column) const;
+  // Keys and numbers of a JSON object that holds nothing else; of any other cell none.
+  std::vector<std::pair<std::string, double>> numbers(size_t row, size_t column) const;
 
   // Where the row begins: 17, from 1, and "train.tsv:17".
   uint64_t line(size_t row) const { return rows_.at(row).line; }
   std::string where(size_t row) const;
 
  private:
-  enum class Kind : uint8_t { kAbsent, kText, kList, kObject };
+  enum class Kind : uint8_t { kAbsent, kText, kList, kNumbers, kObject };
   struct Cell {
     uint64_t begin = 0;
     uint32_t size = 0;

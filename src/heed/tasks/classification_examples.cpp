@@ -50,6 +50,53 @@ ClassificationExamples texts_of(const data::Table& table, const ClassificationCo
   return examples;
 }
 
+// The numbers that a regression shall give for an example, `count` of them.
+std::vector<float> numbers_of(const ClassificationExamples& examples, size_t example, size_t count) {
+  const std::vector<std::string>& given = examples.labels[example];
+  check<DataError>(given.size() == count, "{}: {} numbers where the model gives {}", examples.places[example],
+                   given.size(), count);
+  std::vector<float> numbers;
+  for (const std::string& text : given) {
+    const auto value = number_in(text);
+    check<DataError>(value.has_value(), "{}: \"{}\" is no number", examples.places[example], text);
+    numbers.push_back(static_cast<float>(*value));
+  }
+  return numbers;
+}
+
+// For each of `labels` its share in an example, 1 for those that it has without shares.
+std::vector<float> shares_of(const ClassificationExamples& examples, size_t example,
+                             const std::vector<std::string>& labels) {
+  std::vector<float> row(labels.size());
+  for (size_t k = 0; k < examples.labels[example].size(); ++k) {
+    const std::string& label = examples.labels[example][k];
+    const auto at = std::find(labels.begin(), labels.end(), label);
+    check<DataError>(at != labels.end(), "{}: the label \"{}\" is none of the model's: {}", examples.places[example],
+                     label, fmt::join(labels, ", "));
+    row[static_cast<size_t>(at - labels.begin())] = examples.shares[example].empty() ? 1 : examples.shares[example][k];
+  }
+  return row;
+}
+
+// Adds labels that share the example at `place`: {"good": 3, "bad": 1}.
+void add_shared(const std::vector<std::pair<std::string, double>>& numbers, const std::string& place,
+                ClassificationExamples& examples) {
+  double sum = 0;
+  for (const auto& [label, number] : numbers) {
+    check<DataError>(number >= 0 && std::isfinite(number), "{}: the share of \"{}\" is {}; it must be 0 or more", place,
+                     label, number);
+    sum += number;
+  }
+  check<DataError>(sum > 0 && std::isfinite(sum), "{}: no label has a share above 0", place);
+  auto& labels = examples.labels.emplace_back();
+  auto& shares = examples.shares.emplace_back();
+  for (const auto& [label, number] : numbers) {
+    labels.push_back(label);
+    shares.push_back(static_cast<float>(number / sum));
+  }
+  examples.has_shares = true;
+}
+
 }  // namespace
 
 ClassificationExamples read_classification_examples(const std::filesystem::path& file,
@@ -59,7 +106,12 @@ ClassificationExamples read_classification_examples(const std::filesystem::path&
   const size_t label =
       column_of(table, columns.label, {"label"sv, "labels"sv, "class"sv, "score"sv, "target"sv, "2"sv});
   for (size_t row = 0; row < table.rows(); ++row) {
-    examples.labels.push_back(table.list(row, label));
+    if (const auto numbers = table.numbers(row, label); !numbers.empty()) {
+      add_shared(numbers, examples.places[row], examples);
+    } else {
+      examples.labels.push_back(table.list(row, label));
+      examples.shares.emplace_back();
+    }
     examples.has_lists = examples.has_lists || table.is_list(row, label);
     for (const std::string& one : examples.labels.back())
       check<DataError>(!one.empty(), "{}: the label is empty", examples.places[row]);
@@ -70,6 +122,7 @@ ClassificationExamples read_classification_examples(const std::filesystem::path&
 ClassificationExamples read_unlabelled_texts(const std::filesystem::path& file, const ClassificationColumns& columns) {
   ClassificationExamples examples = texts_of(data::Table::read(file, {columns.header, 0}), columns);
   examples.labels.resize(examples.size());
+  examples.shares.resize(examples.size());
   examples.unlabelled = examples.size();
   return examples;
 }
@@ -94,6 +147,7 @@ std::vector<text::TokenizedText> tokens_of(const ClassificationExamples& example
 
 models::Problem guess_problem(const ClassificationExamples& examples) {
   if (examples.has_lists) return models::Problem::kMultiLabel;
+  if (examples.has_shares) return models::Problem::kSingleLabel;
   bool all_numbers = true, some_fraction = false;
   for (const auto& labels : examples.labels) {
     all_numbers = all_numbers && number_in(labels[0]);
@@ -114,34 +168,22 @@ std::vector<std::string> labels_in(const ClassificationExamples& examples) {
 
 ClassificationAnswers answers_of(const ClassificationExamples& examples, models::Problem problem,
                                  const std::vector<std::string>& labels) {
+  const bool one_label = problem == models::Problem::kSingleLabel;
   ClassificationAnswers answers;
-  const auto class_of = [&](const std::string& label, size_t example) {
-    const auto at = std::find(labels.begin(), labels.end(), label);
-    check<DataError>(at != labels.end(), "{}: the label \"{}\" is none of the model's: {}", examples.places[example],
-                     label, fmt::join(labels, ", "));
-    return static_cast<size_t>(at - labels.begin());
-  };
   for (size_t i = 0; i < examples.size(); ++i) {
-    const std::vector<std::string>& given = examples.labels[i];
-    if (i >= examples.size() - examples.unlabelled) {
-      if (problem == models::Problem::kSingleLabel) answers.classes.push_back(-100);
-      else answers.values.resize(answers.values.size() + labels.size());
-    } else if (problem == models::Problem::kMultiLabel) {
-      std::vector<float> row(labels.size());
-      for (const std::string& label : given) row[class_of(label, i)] = 1;
-      answers.values.insert(answers.values.end(), row.begin(), row.end());
-    } else if (problem == models::Problem::kRegression) {
-      check<DataError>(given.size() == labels.size(), "{}: {} numbers where the model gives {}", examples.places[i],
-                       given.size(), labels.size());
-      for (const std::string& text : given) {
-        const auto value = number_in(text);
-        check<DataError>(value.has_value(), "{}: \"{}\" is no number", examples.places[i], text);
-        answers.values.push_back(static_cast<float>(*value));
-      }
-    } else {
-      check<DataError>(given.size() == 1, "{}: {} labels, where one is expected", examples.places[i], given.size());
-      answers.classes.push_back(static_cast<int32_t>(class_of(given[0], i)));
+    const bool labelled = i < examples.size() - examples.unlabelled;
+    check<DataError>(one_label || examples.shares[i].empty(), "{}: shares of labels are for a choice of one label",
+                     examples.places[i]);
+    std::vector<float> row(labels.size());
+    if (labelled && problem == models::Problem::kRegression) row = numbers_of(examples, i, labels.size());
+    else if (labelled) row = shares_of(examples, i, labels);
+    if (one_label) {
+      check<DataError>(!labelled || !examples.shares[i].empty() || examples.labels[i].size() == 1,
+                       "{}: {} labels, where one is expected", examples.places[i], examples.labels[i].size());
+      const auto largest = std::max_element(row.begin(), row.end()) - row.begin();
+      answers.classes.push_back(labelled ? static_cast<int32_t>(largest) : -100);
     }
+    if (!one_label || examples.has_shares) answers.values.insert(answers.values.end(), row.begin(), row.end());
   }
   return answers;
 }

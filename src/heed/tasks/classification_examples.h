@@ -24,8 +24,10 @@ struct ClassificationExamples {
   std::vector<std::string> first, second;        // `second` is empty unless the examples are pairs; a text within it,
                                                  // where the first one stands alone
   std::vector<std::vector<std::string>> labels;  // of each example, as written
+  std::vector<std::vector<float>> shares;        // of its labels in an example, whose sum is 1; empty: it has one label
   std::vector<std::string> places;               // "train.tsv:17"
   bool has_lists = false;                        // of labels, in some row at least
+  bool has_shares = false;                       // of labels, likewise
   size_t unlabelled = 0;                         // the last so many, whose labels are not known
 
   size_t size() const { return first.size(); }
@@ -44,7 +46,8 @@ ClassificationExamples read_unlabelled_texts(const std::filesystem::path& file, 
 std::vector<text::TokenizedText> tokens_of(const ClassificationExamples& examples, const text::Tokenizer& tokenizer,
                                            size_t most, uint64_t& cut);
 
-// What the labels look like: lists are several labels, numbers with a decimal point a regression, all else a choice.
+// What the labels look like: lists are several labels, labels with their shares a choice, numbers with a decimal point
+// a regression, all else a choice.
 models::Problem guess_problem(const ClassificationExamples& examples);
 
 // The labels that occur, sorted: numbers by value, else by their bytes.

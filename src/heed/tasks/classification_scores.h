@@ -11,7 +11,8 @@
 
 namespace heed::tasks {
 
-// What is right for each example: `classes` of one label, `values` of several labels (0 or 1) and regression
+// What is right for each example: `classes` of one label (where labels share the example, the first of the largest
+// share), `values` of several labels (0 or 1), regression, and of one label the shares, if there are any
 // [examples * labels].
 struct ClassificationAnswers {
   std::vector<int32_t> classes;

@@ -32,7 +32,8 @@ ClassificationExamples part_of(const ClassificationExamples& all, size_t begin, 
     if (from.empty()) return Vector();
     return Vector(from.begin() + static_cast<ptrdiff_t>(begin), from.begin() + static_cast<ptrdiff_t>(end));
   };
-  return {cut(all.first), cut(all.second), cut(all.labels), cut(all.places), all.has_lists};
+  return {cut(all.first),  cut(all.second), cut(all.labels), cut(all.shares),
+          cut(all.places), all.has_lists,   all.has_shares};
 }
 
 }  // namespace
@@ -63,6 +64,7 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
                    options_.train.string(), wanted.labels.front());
   check<UsageError>(options_.label_smoothing == 0 || wanted.problem == models::Problem::kSingleLabel,
                     "--label-smoothing is for examples of one label");
+  check_shares(train);
   check_teachers(options_.teachers, wanted.problem);
   append_unlabelled(options_.teachers, options_.columns, train);
   start(wanted, [&](const auto& piece) {
@@ -77,6 +79,7 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
     check<UsageError>(wanted.problem == models::Problem::kSingleLabel, "--class-weights is for examples of one label");
     weights_ = balancing_weights(train_.answers.classes, wanted.labels.size());
   }
+  if (train.has_shares) label_weight_ = 0;
   if (!options_.teachers.folders.empty()) learn_from_teachers(train);
   std::vector<uint32_t> lengths;
   for (const auto& tokens : train_.tokens) lengths.push_back(static_cast<uint32_t>(tokens.ids.size()));
@@ -84,6 +87,15 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
                                     lengths.size(), std::accumulate(lengths.begin(), lengths.end(), uint64_t{0}), cut,
                                     max_length(), regression ? "no" : std::to_string(wanted.labels.size()),
                                     train.unlabelled, valid.size()));
+}
+
+// What is told of one label each has no meaning where labels share an example.
+void ClassificationTraining::check_shares(const ClassificationExamples& train) const {
+  if (!train.has_shares) return;
+  constexpr const char* kMessage = "{} is for examples of one label each, without shares";
+  check<UsageError>(options_.label_smoothing == 0, kMessage, "--label-smoothing");
+  check<UsageError>(!options_.class_weights, kMessage, "--class-weights");
+  check<UsageError>(options_.teachers.softening() == 1, kMessage, "--temperature");
 }
 
 ClassificationTraining::Examples ClassificationTraining::encode(const ClassificationExamples& texts,
@@ -96,40 +108,41 @@ ClassificationTraining::Examples ClassificationTraining::encode(const Classifica
 }
 
 void ClassificationTraining::learn_from_teachers(const ClassificationExamples& texts) {
-  const bool one_label = model().problem() == models::Problem::kSingleLabel;
+  std::vector<float>& values = train_.answers.values;
   const size_t labels = model().labels().size(), labelled = texts.size() - texts.unlabelled;
-  shares_ = teacher_outputs(options_.teachers, texts, model().problem(), model().labels());
-  for (size_t i = 0; i < shares_.size(); ++i) {
+  std::vector<float> said = teacher_outputs(options_.teachers, texts, model().problem(), model().labels());
+  for (size_t i = 0; i < said.size(); ++i) {
     const auto weight = static_cast<float>(i / labels < labelled ? options_.teachers.share() : 1);
-    shares_[i] *= weight;
-    if (!one_label) train_.answers.values[i] = (1 - weight) * train_.answers.values[i] + shares_[i];
+    said[i] *= weight;
+    if (!values.empty()) said[i] += (1 - weight) * values[i];
   }
-  if (!one_label) shares_.clear();
+  if (values.empty()) label_weight_ = static_cast<float>(1 - options_.teachers.share());
+  values = std::move(said);
 }
 
 models::Targets ClassificationTraining::targets_of(std::span<const uint32_t> examples) const {
   const size_t width = model().labels().size();
-  const auto rows = [&](const std::vector<float>& of_all) {
+  const auto rows_of_values = [&] {
     std::vector<float> values;
     for (const uint32_t i : examples) {
-      const auto row = std::span(of_all).subspan(i * width, width);
+      const auto row = std::span(train_.answers.values).subspan(i * width, width);
       values.insert(values.end(), row.begin(), row.end());
     }
     return Tensor::from(values, {static_cast<int64_t>(examples.size()), static_cast<int64_t>(width)});
   };
   models::Targets wanted;
   if (model().problem() != models::Problem::kSingleLabel) {
-    wanted.values = rows(train_.answers.values);
+    wanted.values = rows_of_values();
     return wanted;
   }
   for (const uint32_t i : examples) wanted.classes.push_back(train_.answers.classes[i]);
   if (!weights_.empty())
     for (const int32_t c : wanted.classes) wanted.weights.push_back(c < 0 ? 0 : weights_[static_cast<size_t>(c)]);
-  if (!shares_.empty()) {
-    wanted.shares = rows(shares_);
+  if (!train_.answers.values.empty()) {
+    wanted.shares = rows_of_values();
     wanted.temperature = options_.teachers.softening();
     wanted.weights.resize(examples.size(), 1);
-    for (float& weight : wanted.weights) weight *= static_cast<float>(1 - options_.teachers.share());
+    for (float& weight : wanted.weights) weight *= label_weight_;
   }
   return wanted;
 }

@@ -36,6 +36,7 @@ class ClassificationTraining final : public EncoderTraining {
     std::vector<std::string> places;
   };
 
+  void check_shares(const ClassificationExamples& train) const;
   Examples encode(const ClassificationExamples& texts, uint64_t& cut) const;
   std::unique_ptr<EncoderBatch> make_batch(uint64_t epoch, std::span<const uint32_t> examples) const override;
   void learn_from_teachers(const ClassificationExamples& texts);
@@ -44,7 +45,7 @@ class ClassificationTraining final : public EncoderTraining {
   const ClassificationTrainingOptions options_;
   Examples train_, valid_;
   std::vector<float> weights_;  // by class; empty: all 1
-  std::vector<float> shares_;   // what teachers say of one label, times their weight: [examples * labels]; empty: none
+  float label_weight_ = 1;      // of `classes` in the loss; train_.answers.values, if there are any, have the rest
   WordDropout word_dropout_;
 };
 

@@ -115,6 +115,7 @@ void append_unlabelled(const TeacherOptions& options, const ClassificationColumn
     append(examples.first, texts.first);
     append(examples.second, texts.second);
     append(examples.labels, texts.labels);
+    append(examples.shares, texts.shares);
     append(examples.places, texts.places);
     examples.unlabelled += texts.size();
   }
