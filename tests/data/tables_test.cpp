@@ -12,6 +12,9 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 class TableTest : public ::testing::Test {
  protected:
@@ -73,6 +76,11 @@ TEST_F(TableTest, JsonLines) {
   EXPECT_THROW(t.cell(1, t.column({"more"})), DataError);
   EXPECT_THROW(t.cell(1, t.column({"label"})), DataError);
   EXPECT_EQ(t.find({"nothing"}), std::nullopt);
+  EXPECT_THAT(t.numbers(1, t.column({"label"})), IsEmpty());
+  const data::Table shared = table("b.jsonl", "{\"label\": {\"x\": 3, \"y\": 0.5}}\n{\"label\": {\"x\": \"3\"}}\n");
+  EXPECT_THAT(shared.numbers(0, 0), UnorderedElementsAre(Pair("x", 3), Pair("y", 0.5)));
+  EXPECT_THAT(shared.numbers(1, 0), IsEmpty());
+  EXPECT_THROW(shared.cell(0, 0), DataError);
 }
 
 TEST_F(TableTest, SaysWhatIsWrongAndWhere) {
