@@ -35,7 +35,7 @@ int run_train_classification(Command& command) {
   command.about(
       "Trains a classifier on labelled texts (or pairs of texts) and writes an ordinary model folder, which holds the "
       "best model so far at any time. Files are TSV, CSV or JSON lines. What the labels look like says what is "
-      "learned: one of them, several (lists), or a number (--problem).");
+      "learned: one of them (or shares of it, as {\"a\": 3, \"b\": 1}), several (lists), or a number (--problem).");
   command.example("heed train classification --train train.tsv --valid dev.tsv --output model/", "from scratch");
   command.example("heed train classification --init bert/ --train train.jsonl --valid-fraction 0.1 --output model/",
                   "a new head on a pretrained body");
