@@ -183,6 +183,16 @@ TEST_F(Distributed, TheBatchThatFitsIsThatOfAllProcesses) {
   expect_near(losses("fitted"), losses("one"), 12);
 }
 
+// Each asks the teacher itself, for what both learn.
+TEST_F(Distributed, ATeacherTeachesAllProcesses) {
+  ASSERT_EQ(run_alone(classification("teacher", 16), {"--max-steps", "10"}).exit_code, 0);
+  const std::vector<std::string> taught{"--teacher", path("teacher"), "--max-steps", "20"};
+  const auto two = run_together(2, classification("two", 8), taught);
+  ASSERT_EQ(two.exit_code, 0) << two.error;
+  ASSERT_EQ(run_alone(classification("one", 16), taught).exit_code, 0);
+  expect_near(losses("two"), losses("one"), 20);
+}
+
 TEST_F(Distributed, ABatchSmallerThanTheProcessesIsShared) {
   const auto three = run_together(3, classification("three", 1), {"--max-steps", "8"});
   ASSERT_EQ(three.exit_code, 0) << three.error;

@@ -245,6 +245,16 @@ TEST(Options, PositionalArguments) {
   EXPECT_TRUE(json);
   EXPECT_EQ(files, (Strings{"a", "-", "--b"}));
   EXPECT_EQ(options.positional_usage(), " TEXT [TEXT...]");
+  const auto refused = [&](const Strings& arguments) {
+    try {
+      options.parse(arguments, table({}));
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused({"--model", "m/"}), "'--model' is written without its name: leave --model away");
+  EXPECT_EQ(refused({"--modle", "m/"}), "unknown option '--modle'");
 }
 
 // What --print-config writes sets the same values when it is read, whatever they are.

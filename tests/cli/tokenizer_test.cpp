@@ -141,6 +141,18 @@ TEST_F(TokenizerCommand, TrainsFoldersOfEveryKindAndRunsThem) {
   EXPECT_FALSE(std::filesystem::exists(path("x")));
 }
 
+// How long a line may be depends on the kind, also where all options come from what --print-config wrote.
+TEST_F(TokenizerCommand, PrintedOptionsTrainTheSame) {
+  const std::string long_line = file("long.txt", std::string(5000, 'a') + "\n");
+  const Arguments training{"tokenizer", "train", "--kind", "characters", "--input", long_line, "--output", path("t")};
+  const std::string config = file("run.yaml", run_well(with_more(training, {"--print-config"})).output);
+  EXPECT_EQ(run_json({"tokenizer", "train", "--config", config})["lines"], 1);
+  const auto cut =
+      run_heed({"tokenizer", "train", "--config", config, "--max-line-bytes", "4192", "--output", path("u")});
+  EXPECT_NE(cut.exit_code, 0);
+  EXPECT_THAT(cut.error, HasSubstr("1 lines of more than 4192 bytes"));
+}
+
 TEST_F(TokenizerCommand, Errors) {
   HEED_NEEDS_SHARED(kModels);
   const std::string model = shared_path(kModels) / "test_model.model";

@@ -169,6 +169,35 @@ TEST_F(TrainClassification, SeveralLabelsAndNumbers) {
   EXPECT_GE(scores("values", values)["pearson"].get<double>(), 0.95);
 }
 
+// A label's share of an example is the probability that is learned.
+TEST_F(TrainClassification, LearnsHowMuchOfAnExampleIsEachLabels) {
+  std::string examples;
+  for (int i = 0; i < 40; ++i) {
+    examples += Json{{"text", "warm film"}, {"label", {{"good", 3}, {"bad", 1}}}}.dump() + "\n";
+    examples += Json{{"text", "dull film"}, {"label", "bad"}}.dump() + "\n";
+  }
+  run_well({"train",           "classification",
+            "--train",         file("shares.jsonl", examples),
+            "--valid",         file("valid.tsv", "text\tlabel\nwarm film\tgood\ndull film\tbad\n"),
+            "--layers",        "1",
+            "--d-model",       "32",
+            "--dropout",       "0",
+            "--learning-rate", "3e-3",
+            "--vocab-size",    "40",
+            "--max-steps",     "150",
+            "--threads",       "1",
+            "--output",        path("model")});
+  const auto classified = run_well({"classify", "--model", path("model")}, {.text = "warm film\ndull film\n"});
+  const auto lines = lines_of(classified.output);
+  ASSERT_EQ(lines.size(), 2u);
+  const auto expect_score = [](const std::string& line, const std::string& label, double score) {
+    ASSERT_THAT(line, ::testing::StartsWith(label + "\t"));
+    EXPECT_NEAR(std::stod(line.substr(label.size() + 1)), score, 0.05) << line;
+  };
+  expect_score(lines[0], "good", 0.75);
+  expect_score(lines[1], "bad", 1);
+}
+
 TEST_F(TrainClassification, LearnsFromATeacherWhatNoLabelSays) {
   run_well(training("teacher"));
   std::string texts;

@@ -134,9 +134,10 @@ Option* Options::find(const std::string& name) const {
   return nullptr;
 }
 
-Strings Options::names() const {
+Strings Options::flags() const {
   Strings names;
-  for (const auto& option : options_) names.push_back(option->name_);
+  for (const auto& option : options_)
+    if (!option->positional_) names.push_back(option->name_);
   return names;
 }
 
@@ -204,7 +205,9 @@ std::map<const Option*, Strings> Options::assign_positional(const Strings& rest)
     if (!options_ended && argument.size() > 1 && argument[0] == '-') {
       const size_t name = std::min(argument.find_first_not_of('-'), argument.size());
       const std::string word = argument.substr(name, argument.find('=') - name);
-      fail<UsageError>("unknown option '{}'{}", argument, did_you_mean(word, names(), "--"));
+      const Option* known = find(word);
+      check<UsageError>(!known || !known->positional_, "'{}' is written without its name: leave --{} away", word, word);
+      fail<UsageError>("unknown option '{}'{}", argument, did_you_mean(word, flags(), "--"));
     }
     const auto taker = std::find_if(options_.begin(), options_.end(), [&](const auto& option) {
       return option->positional_ && (option->binding_.is_list || assigned[option.get()].empty());

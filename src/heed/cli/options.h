@@ -126,7 +126,7 @@ class Options {
   void apply(Option& option, const Strings& values, const std::string& source) const;
   std::map<const Option*, Strings> assign_positional(const Strings& rest) const;
   void apply_file(const std::filesystem::path& file);
-  Strings names() const;
+  Strings flags() const;  // the names that are written with dashes
 
   std::string section_ = "Options";
   std::vector<std::unique_ptr<Option>> options_;

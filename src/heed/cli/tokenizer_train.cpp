@@ -1,5 +1,7 @@
 // heed tokenizer train: a SentencePiece model, or a tokenizer.json of bytes, word pieces, a unigram model or
 // characters, from raw text.
+#include <optional>
+
 #include "heed/base/files.h"
 #include "heed/base/json.h"
 #include "heed/base/log.h"
@@ -86,12 +88,12 @@ int train_tokenizer(Command& command, const std::vector<std::filesystem::path>& 
       progress.update([&] { return fmt::format("{} lines", format_count(static_cast<double>(trainer.lines()))); });
     }
   }
+  if (too_long > 0)
+    log().warn("{} lines of more than {} bytes were left out (--max-line-bytes)", too_long, max_line_bytes);
   const text::TrainedTokenizer trained = trainer.train(
       [&](size_t done, size_t total) { progress.update([&] { return fmt::format("training {}/{}", done, total); }); });
   text::save_tokenizer(trained, output);
   progress.finish(fmt::format("{} lines read", trainer.lines()));
-  if (too_long > 0)
-    log().warn("{} lines of more than {} bytes were left out (--max-line-bytes)", too_long, max_line_bytes);
   if (trainer.words().too_long() > 0)
     log().warn("{} words of more than {} bytes were left out", trainer.words().too_long(),
                text::WordCounts::kLongestWord);
@@ -147,6 +149,7 @@ int run_tokenizer_train(Command& command) {
   Kind kind = Kind::kSentencePiece;
   text::SentencePieceTrainOptions model;
   text::TokenizerTrainOptions tokenizer;
+  std::optional<int> longest_line;
   uint64_t limit_alphabet = 0;
   command.example("heed tokenizer train --input train.en --input train.de --vocab-size 8000 --output joint.model",
                   "one SentencePiece vocabulary for both languages");
@@ -168,20 +171,22 @@ int run_tokenizer_train(Command& command) {
                             {"characters", Kind::kCharacters}},
                            "What to train");
   options.add("vocab-size", model.vocab_size, "Pieces or tokens; for characters at most so many").range(3, 1 << 22);
-  options.add("max-line-bytes", model.max_sentence_length, "Longer lines are left out, and counted").at_least(1);
+  options.add("max-line-bytes", longest_line, "Longer lines are left out, and counted")
+      .at_least(1)
+      .default_text("1048576; of sentencepiece 4192");
   add_sentencepiece_options(options, model);
   add_tokenizer_options(options, tokenizer, limit_alphabet);
   command.use_json();
   command.parse();
 
   check_options(options, kind);
+  model.max_sentence_length = longest_line.value_or(model.max_sentence_length);
   if (kind == Kind::kSentencePiece) return train_sentencepiece(command, inputs, output, model);
   tokenizer.kind = kind_of(kind);
   tokenizer.vocab_size = static_cast<size_t>(model.vocab_size);
   tokenizer.limit_alphabet = limit_alphabet;
   // Running text has long lines; the trainer of SentencePiece has not the memory for them.
-  const uint64_t longest = options.given("max-line-bytes") ? static_cast<uint64_t>(model.max_sentence_length) : 1 << 20;
-  return train_tokenizer(command, inputs, output, tokenizer, longest);
+  return train_tokenizer(command, inputs, output, tokenizer, static_cast<uint64_t>(longest_line.value_or(1 << 20)));
 }
 
 }  // namespace heed::cli
