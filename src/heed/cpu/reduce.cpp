@@ -53,17 +53,17 @@ void column_sum(const TensorView& x, bool accumulate, const TensorView& y) {
 // The sum of f(x) over the elements, in double precision: short runs in vectors of floats, the runs in doubles.
 template <class F>
 HWY_INLINE double total(const TensorView& x, const F& f) {
-  constexpr int64_t kRun = 1024;
   const int64_t lanes = lane_count(), rows = x.rows(), cols = x.cols();
+  const int64_t longest_run = 64 * lanes;  // so that each lane's sum is as exact whatever their number
   const bool flat = x.contiguous();
   const int64_t units = flat ? rows * cols : rows, unit_cols = flat ? 1 : cols, grain = 1 + (1 << 16) / unit_cols;
   std::vector<double> partial(static_cast<size_t>(part_count(units, grain)));
   parallel_for(units, grain, [&](int64_t begin, int64_t end, int part) HWY_ATTR {
     double sum = 0;
     const auto add_run = [&](const float* p, int64_t n) HWY_ATTR {
-      for (int64_t i = 0; i < n; i += kRun) {
+      for (int64_t i = 0; i < n; i += longest_run) {
         FloatVec acc = hn::Zero(FloatTag());
-        for (int64_t j = i; j < std::min(i + kRun, n); j += lanes) acc = hn::Add(acc, f(load(p + j, n - j)));
+        for (int64_t j = i; j < std::min(i + longest_run, n); j += lanes) acc = hn::Add(acc, f(load(p + j, n - j)));
         sum += static_cast<double>(sum_lanes(acc));
       }
     };
