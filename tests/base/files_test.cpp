@@ -1,5 +1,8 @@
 #include "heed/base/files.h"
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "heed/base/error.h"
@@ -30,6 +33,24 @@ TEST(Files, FailedWriteLeavesNothing) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(Files, OutputGoesWhereTheNameLeads) {
+  testing::TemporaryFolder folder;
+  write_output(folder / "f", "one");
+  fs::create_symlink("f", folder / "link");
+  write_output(folder / "link", "two");
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(read_file(folder / "f"), "two");
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const int reader = ::open((folder / "pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  write_output(folder / "pipe", "three");
+  char buffer[16];
+  EXPECT_EQ(std::string(buffer, static_cast<size_t>(::read(reader, buffer, sizeof buffer))), "three");
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+  EXPECT_THROW(write_output(folder.path(), "x"), IoError);
+  EXPECT_THROW(check_output(folder / "missing/f"), IoError);
+}
+
 TEST(Files, ErrorsNameThePath) {
   testing::TemporaryFolder folder;
   try {
@@ -39,6 +60,12 @@ TEST(Files, ErrorsNameThePath) {
     EXPECT_NE(std::string(e.what()).find("absent"), std::string::npos) << e.what();
   }
   EXPECT_THROW(read_file(folder.path()), IoError);
+  try {
+    write_file_atomically(folder / "missing/f", "x");
+    FAIL();
+  } catch (const IoError& e) {
+    EXPECT_THAT(e.what(), ::testing::StartsWith((folder / "missing/f").string() + ": cannot open"));
+  }
 }
 
 TEST(Files, FolderIsReplacedWhole) {

@@ -34,6 +34,15 @@ TEST_F(DemoCorpusCommand, TheEnvironmentSetsOptionsAndTheFlagWins) {
   EXPECT_EQ(report["train"], 5000);
 }
 
+TEST_F(DemoCorpusCommand, ReplacesNothingButACorpus) {
+  const Arguments small{"demo-corpus", "--train", "4000", "--valid", "10", "--test", "20", "--output", path("corpus")};
+  run_well(small);
+  run_well(small);
+  file("corpus/precious", "p");
+  run_refused(small, 2, "is no demo corpus, for it holds precious");
+  EXPECT_EQ(read_file(path("corpus/precious")), "p");
+}
+
 TEST_F(DemoCorpusCommand, Errors) {
   EXPECT_EQ(run_heed({"demo-corpus"}).exit_code, 2);
   EXPECT_EQ(run_heed({"demo-corpus"}).error, "heed: error: missing: --output\n");

@@ -77,7 +77,14 @@ TEST(GenerateCommand, SaysWhatIsMissing) {
   EXPECT_NE(error({"--prompt-ids", "1,x"}).find("--prompt-ids"), std::string::npos);
   EXPECT_NE(error({"--prompt-ids", "1,41"}).find("41"), std::string::npos);
   EXPECT_NE(error({"--prompt-ids", "1", "--beam", "2", "--temperature", "2"}).find("do_sample"), std::string::npos);
-  EXPECT_NE(error({"--prompt-ids", "1", "--chat"}).find("template"), std::string::npos);
+  EXPECT_NE(error({"--chat"}).find("template"), std::string::npos);
+  EXPECT_NE(error({"--prompt-ids", "1", "--chat"}).find("not for conversations"), std::string::npos);
+  EXPECT_NE(error({"--prompt-ids", "1", "--system", "s"}).find("--system begins"), std::string::npos);
+  EXPECT_NE(error({"--prompt-ids", "1", "--input", "f"}).find("--input is for"), std::string::npos);
+  EXPECT_NE(error({"--prompt-ids", "1,,2"}).find("no list of ids"), std::string::npos);
+  std::string many = "1";
+  for (int i = 0; i < 2000; ++i) many += ",1";
+  EXPECT_NE(error({"--prompt-ids", many}).find("--prompt-ids: a text of 2001 tokens"), std::string::npos);
 }
 
 }  // namespace

@@ -32,6 +32,12 @@ TEST_F(MetricTasks, EntitiesOfTheLastTwoColumns) {
               HasSubstr("processed 4 tokens with 3 phrases; found: 2 phrases; correct: 2."));
   run_refused({"metric", "entities", "--input", file("bad", "a O O\nword\n")}, 4,
               "bad:2: expected at least two columns");
+  run_refused({"metric", "entities", "--input", file("ragged", "a O O\nb O\n")}, 4,
+              "ragged:2: 2 columns, where the lines before have 3");
+  for (const Arguments& metric : {Arguments{"metric", "entities"},
+                                  {"metric", "rouge", "--reference", file("none", "")},
+                                  {"metric", "classes", "--reference", path("none")}})
+    run_refused(with_more(metric, {"--input", path("none")}), 4, "none: there is no ");
 }
 
 TEST_F(MetricTasks, ClassesByName) {

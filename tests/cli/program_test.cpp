@@ -122,6 +122,31 @@ TEST(BuiltProgram, Help) {
   EXPECT_EQ(run_heed({"demo-corpus", "--help"}).exit_code, 0);
 }
 
+// Every command reads back what it prints of its options.
+TEST(BuiltProgram, PrintedOptionsAreReadBackByEveryCommand) {
+  const heed::testing::TemporaryFolder folder;
+  std::istringstream help(run_heed({"--help"}).output);
+  int commands = 0;
+  for (std::string line; std::getline(help, line);) {
+    if (!line.starts_with("  heed ")) continue;
+    std::istringstream words(line.substr(7, line.find("   ", 7) - 7));
+    std::vector<std::string> command;
+    for (std::string word; words >> word;) command.push_back(word);
+    const auto print = [&](std::vector<std::string> more) {
+      more.insert(more.begin(), command.begin(), command.end());
+      more.emplace_back("--print-config");
+      const auto result = run_heed(more);
+      EXPECT_EQ(result.exit_code, 0) << line << result.error;
+      return result.output;
+    };
+    const std::string printed = print({});
+    write_file_atomically(folder / "run.yaml", printed);
+    EXPECT_EQ(print({"--config", folder / "run.yaml"}), printed) << line;
+    ++commands;
+  }
+  EXPECT_GT(commands, 40);
+}
+
 TEST(BuiltProgram, WithoutArguments) {
   const auto on_pipe = run_heed({});
   EXPECT_EQ(on_pipe.exit_code, 2);

@@ -77,6 +77,18 @@ TEST_F(TrainClassification, GoesOnAsIfItHadNotStopped) {
   EXPECT_EQ(last("parts"), last("unbroken"));
 }
 
+TEST_F(TrainClassification, IsNotResumedWithOtherLabelsOrDropout) {
+  const Arguments constant{"--schedule", "constant", "--warmup", "3"};
+  run_well(training("model", with_more(constant, {"--max-steps", "2"})));
+  const Arguments go_on = with_more(constant, {"--max-steps", "4", "--resume"});
+  run_refused(training("model", with_more(go_on, {"--dropout", "0.5"})), 2,
+              "--dropout (0.1 at the beginning, 0.5 now)");
+  std::string renamed = reviews(1, 240);
+  for (size_t at = 0; (at = renamed.find("\tgood\n", at)) != std::string::npos;) renamed.replace(at, 6, "\tGOOD\n");
+  run_refused(training("model", with_more(go_on, {"--train", file("renamed.tsv", renamed)})), 2,
+              "240 examples of bad, good");
+}
+
 TEST_F(TrainClassification, FindsTheBatchThatFits) {
   const Arguments fitted{"--schedule", "constant", "--warmup", "1", "--memory-limit", "1GB"};
   const auto trained = run_well(training("model", with_more(fitted, {"--max-steps", "3"})));
@@ -178,7 +190,6 @@ TEST_F(TrainClassification, LearnsHowMuchOfAnExampleIsEachLabels) {
   }
   run_well({"train",           "classification",
             "--train",         file("shares.jsonl", examples),
-            "--valid",         file("valid.tsv", "text\tlabel\nwarm film\tgood\ndull film\tbad\n"),
             "--layers",        "1",
             "--d-model",       "32",
             "--dropout",       "0",
@@ -234,7 +245,7 @@ TEST_F(TrainClassification, NamesWhatIsWrong) {
   fails("empty.tsv", "", "empty.tsv");
   fails("broken.jsonl", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \n", "broken.jsonl:2");
   fails("no_label.jsonl", "{\"text\": \"a\"}\n", "no_label.jsonl");
-  fails("one.tsv", "sentence\tlabel\na\tgood\nb\tgood\n", "all examples have the label \"good\"");
+  fails("one.tsv", "sentence\tlabel\na\tgood\nb\tgood\n", "the only label is \"good\"; expected two or more");
   run_well(training("model", {"--max-steps", "2"}));
   run_refused({"evaluate", "classification", "--model", path("model"), "--data",
                file("unknown.tsv", "sentence\tlabel\nx\tgood\ny\tmiddling\n")},

@@ -135,6 +135,9 @@ TEST_F(TrainImageClassification, NamesWhatIsWrong) {
   fails({"--train", file("t.csv", "path,label\nphotos/cat/rgb.png,a\nb\n")}, "t.csv:3", 4);
   fails({"--train", path("t.csv"), "--augment", "spin"}, "there is no \"spin\"", 2);
   const std::string idx = images("x", 4, 1);
+  fails({"--train", idx, "--label-names", file("names", "a\na\n")}, "names:2: \"a\" is the name of a label before it",
+        4);
+  fails({"--train", idx, "--label-names", file("gap", "a\n\nb\n")}, "gap:2: expected the name of a label", 4);
   fails({"--train", idx, "--patch", "5"}, "cannot be cut into patches of 5 x 5", 2);
 }
 

@@ -40,7 +40,7 @@ class TrainQuestionAnswering : public ProgramTest {
                               "--ffn",           "64",
                               "--positions",     "64",
                               "--dropout",       "0",
-                              "--learning-rate", "5e-3",
+                              "--learning-rate", "4e-3",
                               "--batch-size",    "10",
                               "--vocab-size",    "80",
                               "--threads",       "1",
@@ -50,7 +50,7 @@ class TrainQuestionAnswering : public ProgramTest {
 };
 
 TEST_F(TrainQuestionAnswering, LearnsTwentyQuestionsByHeart) {
-  const Json summary = run_json(training("model", {"--max-epochs", "150", "--valid-every", "50"}));
+  const Json summary = run_json(training("model", {"--max-epochs", "200", "--valid-every", "50"}));
   const Json scores = run_json({"evaluate", "question-answering", "--model", path("model"), "--data",
                                 path("train.json"), "--predictions", path("answers.json")});
   EXPECT_GE(scores["f1"].get<double>(), 95);

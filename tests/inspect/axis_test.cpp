@@ -63,6 +63,13 @@ TEST(Axis, OfOneValueAlone) {
   EXPECT_NEAR(Axis(5, 5, true, 5).place(5), 0.5, 1e-12);
 }
 
+TEST(Axis, OfNumbersAtTheEdge) {
+  constexpr double kMost = std::numeric_limits<double>::max(), kLeast = std::numeric_limits<double>::denorm_min();
+  for (const bool log : {false, true})
+    for (const auto& [low, high] : {std::pair(-kMost, kMost), {kLeast, kMost}, {kMost, kMost}, {kLeast, kLeast}})
+      EXPECT_LT(Axis(low, high, log, 5, Axis::Ends::kTicks).ticks().size(), 50u);
+}
+
 TEST(Axis, NumbersForPeople) {
   EXPECT_EQ(short_number(0), "0");
   EXPECT_EQ(short_number(0.78945), "0.7894");

@@ -191,7 +191,7 @@ TEST(EncoderTasks, LongTextsAreTaggedThroughWindows) {
   ASSERT_GT(tokens.ids.size(), static_cast<size_t>(tagger.model->max_length()));
   const auto tagged = tagger.tag({tokens}, Aggregation::kFirst, 4).at(0);
   EXPECT_EQ(tagged.words.size(), 240u);
-  EXPECT_EQ(part_of(text, tagged.words.at(237).characters), "dog");
+  EXPECT_EQ(TextParts(text)(tagged.words.at(237).characters), "dog");
 }
 
 TEST(EncoderTasks, AnotherHeadIsNamed) {
@@ -205,10 +205,10 @@ TEST(EncoderTasks, AnotherHeadIsNamed) {
 }
 
 TEST(EncoderTasks, PartsOfATextInCodePoints) {
-  EXPECT_EQ(part_of("Zürich läuft", {7, 12}), "läuft");
-  EXPECT_EQ(part_of("🙂x", {0, 1}), "🙂");
-  EXPECT_EQ(part_of("abc", {1, 1}), "");
-  EXPECT_EQ(part_of("abc", {2, 9}), "c");
+  EXPECT_EQ(TextParts("Zürich läuft")({7, 12}), "läuft");
+  EXPECT_EQ(TextParts("🙂x")({0, 1}), "🙂");
+  EXPECT_EQ(TextParts("abc")({1, 1}), "");
+  EXPECT_EQ(TextParts("abc")({2, 9}), "c");
 }
 
 }  // namespace

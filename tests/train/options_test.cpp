@@ -29,6 +29,13 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeNamingTheOption) {
       {"--ema", [](TrainOptions& o) { o.average = 0, o.ema = 1; }},
       {"--average", [](TrainOptions& o) { o.ema = 0.9; }},
       {"Muon", [](TrainOptions& o) { o.muon = true, o.adam.decoupled = false; }},
+      {"--epsilon", [](TrainOptions& o) { o.adam.epsilon = 0; }},
+      {"--min-learning-rate",
+       [](TrainOptions& o) {
+         o.schedule.kind = optim::ScheduleKind::kLinear;
+         o.schedule.total = 10;
+         o.schedule.floor = 2 * o.schedule.peak;
+       }},
       {"--dtype", [](TrainOptions& o) { o.dtype = DType::kF16; }},
       {"--max-steps", [](TrainOptions& o) { o.schedule.kind = optim::ScheduleKind::kCosine; }}};
   for (const auto& [name, change] : bad) {

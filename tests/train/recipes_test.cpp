@@ -50,5 +50,20 @@ TEST(Recipes, LanguageModelsRiseWithinATwentiethAndFallToATenth) {
   EXPECT_NO_THROW(o.validate());
 }
 
+// Minutes and patience alone would go on at the lowest rate.
+TEST(Recipes, ATrainingEndsAtTheLatestWhereItsRateHasFallen) {
+  const Recipe r = epoch_recipe(5e-4, 10, 32);
+  TrainOptions o = r.train;
+  o.max_minutes = 60;
+  fit_to_data(o, r, 7, {});
+  EXPECT_EQ(o.max_epochs, 10u);
+  EXPECT_EQ(o.schedule.total, 70);
+  TrainOptions constant = r.train;
+  constant.schedule.kind = optim::ScheduleKind::kConstant;
+  constant.patience = 3;
+  fit_to_data(constant, r, 7, {});
+  EXPECT_EQ(constant.max_epochs, 0u);
+}
+
 }  // namespace
 }  // namespace heed::train

@@ -117,7 +117,8 @@ std::optional<tasks::ValidationResult> ToyTask::validate(const tasks::StopFlag& 
   const NoGrad no_grad;
   const auto result = model_.loss(static_cast<const ToyBatch&>(*batch).pairs, {0, 1, {}});
   const double value = result.nll_sum / static_cast<double>(result.tokens);
-  return tasks::ValidationResult{{{"loss", value}}, scores && turn < scores->size() ? (*scores)[turn] : -value};
+  return tasks::ValidationResult{{{"loss", nan_validation ? std::nan("") : value}},
+                                 scores && turn < scores->size() ? (*scores)[turn] : -value};
 }
 
 io::ModelContent ToyTask::content() {

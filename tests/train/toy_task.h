@@ -41,6 +41,7 @@ class ToyTask : public tasks::TrainingTask {
 
   std::set<std::pair<uint64_t, uint64_t>> nan_loss, nan_gradient;  // batches (epoch, k) that give one
   bool always_nan = false;
+  bool nan_validation = false;                // the loss of validations, whatever their score
   std::optional<std::vector<double>> scores;  // what validations return in turn, for tests of choosing
   int validations = 0;
 

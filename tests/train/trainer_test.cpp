@@ -311,6 +311,25 @@ TEST_F(Trainer, StopsWhenValidationGetsNoBetter) {
   EXPECT_EQ(summary.best->result.score, 3);
 }
 
+TEST_F(Trainer, PatienceNeedsHeldOutData) {
+  TrainOptions options = testing::toy_training(20);
+  options.patience = 3;
+  Recorder recorder;
+  EXPECT_THAT(reason_of([&] { run("m", options, recorder, {.validation = false}); }),
+              ::testing::HasSubstr("--patience counts validations"));
+}
+
+TEST_F(Trainer, AModelWhoseLossIsNoNumberIsNeverTheBest) {
+  ToyTask task;
+  task.scores = {1, 2};
+  task.nan_validation = true;
+  TrainOptions options = testing::toy_training(8);
+  options.valid_every = 4;
+  Recorder recorder;
+  EXPECT_FALSE(run("m", options, recorder, task).best);
+  for (const ValidationReport& report : recorder.validations) EXPECT_FALSE(report.best);
+}
+
 TEST_F(Trainer, KeepsTheBestModelAndTheBestCheckpoint) {
   ToyTask task;
   task.scores = {1, 5, 2, 3, 4};

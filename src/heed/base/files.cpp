@@ -17,10 +17,12 @@ namespace heed {
 namespace fs = std::filesystem;
 namespace {
 
-// A file descriptor that closes itself.
+// A file descriptor that closes itself. Errors name `path`.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, mode_t mode = 0) : path_(path), fd_(::open(path.c_str(), flags, mode)) {
+  Descriptor(const fs::path& path, int flags) : Descriptor(path, path, flags, 0) {}
+  Descriptor(const fs::path& path, const fs::path& opened, int flags, mode_t mode)
+      : path_(path), fd_(::open(opened.c_str(), flags, mode)) {
     check<IoError>(fd_ >= 0, "{}: cannot open: {}", path.string(), errno_text(errno));
   }
   Descriptor(const Descriptor&) = delete;
@@ -112,7 +114,7 @@ void write_file_atomically(const fs::path& file, std::string_view content) {
   const fs::path target = without_trailing_slash(file);
   const fs::path temporary = temporary_name(target);
   try {
-    Descriptor out(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    Descriptor out(file, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     out.write_all(content);
     out.sync();
     out.close();
@@ -123,6 +125,24 @@ void write_file_atomically(const fs::path& file, std::string_view content) {
     throw;
   }
   sync_path(target.parent_path());
+}
+
+void check_output(const fs::path& file) {
+  check<IoError>(!fs::is_directory(file), "{}: is a folder, not a file to write", file.string());
+  const fs::path folder = fs::absolute(file).parent_path();
+  check<IoError>(fs::is_directory(folder), "{}: there is no folder {}", file.string(), folder.string());
+}
+
+void write_output(const fs::path& file, std::string_view content) {
+  check_output(file);
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);  // of what a link leads to
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    Descriptor out(file, O_WRONLY | O_CLOEXEC);
+    out.write_all(content);
+    return out.close();
+  }
+  write_file_atomically(fs::is_symlink(file) ? fs::weakly_canonical(file) : file, content);
 }
 
 void write_folder_atomically(const fs::path& folder, const std::function<void(const fs::path&)>& fill) {

@@ -20,6 +20,11 @@ std::string read_file(const std::filesystem::path& file);
 // Replaces `file` by `content` atomically.
 void write_file_atomically(const std::filesystem::path& file, std::string_view content);
 
+// Writes what a user asked for by name: as write_file_atomically, but into what a link leads to, and into a device or a
+// pipe as it comes. check_output says beforehand whether its folder is there.
+void write_output(const std::filesystem::path& file, std::string_view content);
+void check_output(const std::filesystem::path& file);
+
 // Replaces the folder `target` by what `fill` writes into a fresh folder beside it: all files are synced, then one
 // rename. If a folder `target` exists, it is moved aside first and deleted last; `recover_folder` undoes an
 // interruption between the two renames. If `fill` throws, nothing is left behind and `target` is untouched.

@@ -72,6 +72,8 @@ int run_answer(Command& command) {
   TextRows rows(command);
   command.parse();
   check<UsageError>(question.has_value() == context.has_value(), "--question and --context go together");
+  check<UsageError>(!question || !options.given("input"), "--input is for who gives no --question");
+  check<UsageError>(answers.may_be_null || !options.given("null-threshold"), "--null-threshold needs --null");
 
   const auto answerer = tasks::QuestionAnswerer::load(folder, command.load_options());
   answers.batch_size = rows.batch_size();

@@ -60,7 +60,7 @@ class Writer {
 int run_classify(Command& command) {
   std::filesystem::path folder;
   bool pairs = false;
-  size_t top_k = 0;
+  std::optional<size_t> top_k;
   std::optional<float> threshold;
   enum class Kind : uint8_t { kAuto, kSoftmax, kSigmoid, kNone } kind = Kind::kAuto;
   command.about(
@@ -89,7 +89,7 @@ int run_classify(Command& command) {
                                                         : tasks::Scores::kNone;
   const bool several = classifier.model->problem() == models::Problem::kMultiLabel;
   const std::vector<std::string>& labels = classifier.model->labels();
-  if (top_k == 0) top_k = several ? labels.size() : 1;
+  const size_t most = top_k.value_or(several ? labels.size() : 1);
   if (several && !threshold) threshold = 0.5f;
   Writer writer(command, labels, scores == tasks::Scores::kNone);
   uint64_t cut = 0;
@@ -103,7 +103,7 @@ int run_classify(Command& command) {
         return tokens;
       },
       [&](const auto& items) { return classifier.scores(items, scores, rows.batch_size()); },
-      [&](const auto&, const std::vector<float>& result) { writer.write(choose(result, top_k, threshold), result); });
+      [&](const auto&, const std::vector<float>& result) { writer.write(choose(result, most, threshold), result); });
   if (cut > 0)
     log().warn("{} texts were cut to the {} tokens that the model takes", cut, classifier.model->max_length());
   return kOk;

@@ -24,7 +24,7 @@ std::string yaml_scalar(const YAML::Node& node, const std::string& key, const st
 
 ConfigEntry yaml_entry(const YAML::Node& key, const YAML::Node& value, const std::string& name) {
   ConfigEntry entry{.where = place(name, key.Mark())};
-  entry.key = yaml_scalar(key, "(key)", entry.where);
+  entry.key = key.IsNull() ? "null" : yaml_scalar(key, "(key)", entry.where);  // an option has that name
   entry.is_null = value.IsNull();
   entry.is_list = value.IsSequence();
   if (entry.is_list)

@@ -91,7 +91,7 @@ Json as_json(const std::vector<TrainingLog>& runs, const std::vector<std::string
 void write_page(const std::filesystem::path& file, const std::vector<TrainingLog>& runs,
                 const std::vector<std::string>& names, const std::vector<inspect::Panel>& panels) {
   const bool svg = file.extension() == ".svg";
-  write_file_atomically(file, svg ? curves_svg(runs, names, panels) : curves_html(runs, names, panels));
+  write_output(file, svg ? curves_svg(runs, names, panels) : curves_html(runs, names, panels));
   log().info("{}: {} of {}", file.string(), svg ? "a picture" : "a page",
              names.size() == 1 ? names[0] : fmt::format("{} runs", names.size()));
 }

@@ -4,6 +4,23 @@
 #include "heed/cli/demo_split.h"
 
 namespace heed::cli {
+namespace {
+
+// Only what this command may have written is replaced.
+void check_replaceable(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(std::filesystem::symlink_status(folder))) return;
+  check<UsageError>(std::filesystem::is_directory(std::filesystem::symlink_status(folder)), "{}: is not a folder",
+                    folder.string());
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::filesystem::path name = entry.path().filename();
+    const bool ours = (name.extension() == ".en" || name.extension() == ".zh") &&
+                      (name.stem() == "train" || name.stem() == "valid" || name.stem() == "test");
+    check<UsageError>(ours, "{}: is no demo corpus, for it holds {}; choose another folder", folder.string(),
+                      name.string());
+  }
+}
+
+}  // namespace
 
 int run_demo_corpus(Command& command) {
   std::filesystem::path folder;
@@ -12,7 +29,7 @@ int run_demo_corpus(Command& command) {
                   "English-Chinese pairs to train, validate and test with");
   command.about(
       "Draws distinct sentences from a small English-Chinese grammar and writes train, valid and test files, .en and "
-      ".zh. Held-out sentences are made of words that occur in training. An existing folder is replaced.");
+      ".zh. Held-out sentences are made of words that occur in training. An earlier corpus is replaced.");
   Options& options = command.options();
   options.add("output", folder, "Folder to write").required().value_name("DIR");
   options.add("train", sizes.train, "Sentences for training").at_least(1);
@@ -22,6 +39,7 @@ int run_demo_corpus(Command& command) {
   command.use_json();
   command.parse();
 
+  check_replaceable(folder);
   const DemoCorpus corpus = make_demo_corpus(command.common().seed, sizes);
   write_demo_corpus(corpus, folder);
   const SentencePair& first = corpus.test.front();

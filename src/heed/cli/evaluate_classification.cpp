@@ -52,6 +52,7 @@ int run_evaluate_classification(Command& command) {
   command.use_model();
   command.use_json();
   command.parse();
+  if (!predictions.empty()) check_output(predictions);
 
   const auto classifier = tasks::TextClassifier::load(folder, command.load_options());
   const auto examples = tasks::read_classification_examples(data, columns, 0);
@@ -67,7 +68,7 @@ int run_evaluate_classification(Command& command) {
   }
   if (cut > 0) log().warn("{} texts were cut to {} tokens", cut, classifier.model->max_length());
   const auto outputs = classifier.scores(tokens, tasks::scores_of(problem), batch_size);
-  if (!predictions.empty()) write_file_atomically(predictions, predictions_text(classifier, outputs));
+  if (!predictions.empty()) write_output(predictions, predictions_text(classifier, outputs));
 
   write_scores(command, tasks::classification_scores(problem, answers, outputs), examples.size(), "examples");
   return kOk;

@@ -50,6 +50,7 @@ int run_evaluate_image_classification(Command& command) {
   command.use_model();
   command.use_json();
   command.parse();
+  if (!predictions.empty()) check_output(predictions);
 
   const auto classifier = tasks::ImageClassifier::load(folder, command.load_options());
   const std::vector<std::string>& labels = classifier.model->labels();
@@ -65,7 +66,7 @@ int run_evaluate_image_classification(Command& command) {
     for (size_t i = 0; i < outputs.size(); ++i)
       text += fmt::format("{}\t{}\n", images.place(i),
                           one_line(labels[static_cast<size_t>(tasks::highest_scores(outputs[i], 1)[0].label)]));
-    write_file_atomically(predictions, text);
+    write_output(predictions, text);
   }
   write_scores(command, tasks::classification_scores(models::Problem::kSingleLabel, answers, outputs), images.size(),
                "images");

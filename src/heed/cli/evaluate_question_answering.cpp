@@ -46,6 +46,7 @@ int run_evaluate_question_answering(Command& command) {
   command.use_model();
   command.use_json();
   command.parse();
+  if (!predictions.empty()) check_output(predictions);
 
   const auto answerer = tasks::QuestionAnswerer::load(folder, command.load_options());
   const data::SquadData questions = tasks::read_questions(data, max_examples);
@@ -54,7 +55,7 @@ int run_evaluate_question_answering(Command& command) {
   if (!predictions.empty()) {
     Json json = Json::object();
     for (size_t i = 0; i < answers->size(); ++i) json[questions.questions[i].id] = (*answers)[i];
-    write_file_atomically(predictions, json.dump(1) + "\n");
+    write_output(predictions, json.dump(1) + "\n");
   }
   const metrics::AnswerReport report = tasks::score_answers(questions, *answers);
   command.write_result(report_json(report), report_text(report));

@@ -54,6 +54,8 @@ int run_evaluate_summarization(Command& command) {
   command.use_seed();
   command.use_json();
   command.parse();
+  check<UsageError>(!command.options().given("n-best"), "--n-best: one output of each text is scored");
+  if (!predictions.empty()) check_output(predictions);
 
   const auto model = tasks::TranslationModel::load(folder, command.load_options());
   const tasks::TaskParameters task = source.task(model, "summarization");
@@ -67,7 +69,7 @@ int run_evaluate_summarization(Command& command) {
     leads.push_back(lead_of(examples.documents[i], lead));
     lines += one_line(summaries[i]) + '\n';
   }
-  if (!predictions.empty()) write_file_atomically(predictions, lines);
+  if (!predictions.empty()) write_output(predictions, lines);
   Json json = scores_json(metrics::corpus_rouge(summaries, examples.summaries));
   const Json baseline = scores_json(metrics::corpus_rouge(leads, examples.summaries));
   json["examples"] = examples.size();

@@ -52,6 +52,7 @@ int run_evaluate_tagging(Command& command) {
   command.use_model();
   command.use_json();
   command.parse();
+  if (!predictions.empty()) check_output(predictions);
 
   const auto tagger = tasks::Tagger::load(folder, command.load_options());
   const auto most = static_cast<size_t>(tagger.model->max_length());
@@ -61,7 +62,7 @@ int run_evaluate_tagging(Command& command) {
   const auto examples = tasks::make_tagging_examples(text, *tagger.tokenizer, tagger.model->labels(), context);
   const auto result = tasks::evaluate_tagger(tagger, text, examples,
                                              max_length > 0 ? static_cast<size_t>(max_length) : most, batch_size);
-  if (!predictions.empty()) write_file_atomically(predictions, predictions_text(text, result.tags));
+  if (!predictions.empty()) write_output(predictions, predictions_text(text, result.tags));
   std::string scores = result.report.conlleval();
   scores.pop_back();  // its last line's end
   Json json = entity_scores(result.report);

@@ -28,6 +28,7 @@ int run_evaluate_translation(Command& command) {
   command.use_seed();
   command.use_json();
   command.parse();
+  check<UsageError>(!command.options().given("n-best"), "--n-best: one output of each text is scored");
 
   const auto model = tasks::TranslationModel::load(folder, command.load_options());
   const tasks::TaskParameters task = source_options.task(model);
@@ -36,7 +37,11 @@ int run_evaluate_translation(Command& command) {
   const auto sources = read_lines(source);
   std::vector<std::vector<std::string>> texts;
   texts.reserve(references.size());
-  for (const auto& file : references) texts.push_back(read_lines(file));
+  for (const auto& file : references) {
+    texts.push_back(read_lines(file));
+    check<DataError>(texts.back().size() == sources.size(), "{}: {} lines, where {} has {}", file.string(),
+                     texts.back().size(), source.string(), sources.size());
+  }
   const auto begin = std::chrono::steady_clock::now();
   const auto hypotheses = tasks::translate_lines(model, options, sources);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -25,19 +25,23 @@ struct GenerateSettings {
   int batch_size = 8;
 };
 
-// Ids of a text such as "1,2,3" or "1 2 3".
-std::vector<int32_t> parse_ids(const std::string& text) {
+// Ids below `size` of a text such as "1,2,3" or "1 2 3"; none of an empty one.
+std::vector<int32_t> parse_ids(const std::string& text, int size) {
   std::vector<int32_t> ids;
   const char *at = text.data(), *end = at + text.size();
-  while (true) {
-    while (at != end && (*at == ',' || *at == ' ')) ++at;
-    if (at == end) return ids;
+  const auto skip_spaces = [&] {
+    while (at != end && *at == ' ') ++at;
+  };
+  for (skip_spaces(); at != end; skip_spaces()) {
+    if (!ids.empty() && *at == ',') ++at, skip_spaces();
     int32_t id = 0;
     const auto [rest, error] = std::from_chars(at, end, id);
     check<UsageError>(error == std::errc() && id >= 0, "--prompt-ids: \"{}\" is no list of ids such as 1,2,3", text);
+    check<UsageError>(id < size, "--prompt-ids: \"{}\": the model has the ids 0 to {}", text, size - 1);
     ids.push_back(id);
     at = rest;
   }
+  return ids;
 }
 
 class Generator {
@@ -49,6 +53,13 @@ class Generator {
   }
 
   const tasks::GenerationModel& model() const { return model_; }
+
+  // Throws DataError, naming `place`, if the model has not the positions for an input.
+  void check_length(const std::vector<int32_t>& ids, const std::string& place) const {
+    const auto most = static_cast<size_t>(model_.generator->max_length());
+    check<DataError>(ids.size() <= most, "{}: a text of {} tokens, where the model has {} positions", place, ids.size(),
+                     most);
+  }
 
   // Outputs of some inputs, written in order. Returns them.
   std::vector<std::vector<tasks::Generation>> run(const std::vector<std::vector<int32_t>>& inputs) {
@@ -155,7 +166,9 @@ void chat(Command& command, Generator& generator, const GenerateSettings& settin
   const auto chat_template = text::ChatTemplate::load(settings.folder);
   Json messages = first_messages(settings);
   const auto answer = [&] {
-    const auto results = generator.run({encode_chat(generator.model(), chat_template, messages)});
+    const auto ids = encode_chat(generator.model(), chat_template, messages);
+    generator.check_length(ids, "the conversation");
+    const auto results = generator.run({ids});
     messages.push_back({{"role", "assistant"}, {"content", results.at(0).at(0).text}});
   };
   if (!settings.messages.empty()) answer();
@@ -180,17 +193,22 @@ void run_prompts(Command& command, Generator& generator, const GenerateSettings&
   std::vector<std::vector<int32_t>> batch;
   const bool typed = settings.input == "-" && command.input_is_terminal();
   const size_t most = typed ? 1 : static_cast<size_t>(settings.batch_size);
-  const auto add = [&](std::vector<int32_t> ids) {
+  const auto add = [&](std::vector<int32_t> ids, const std::string& place) {
+    generator.check_length(ids, place);
     batch.push_back(std::move(ids));
     if (batch.size() < most) return;
     generator.run(batch);
     batch.clear();
   };
-  for (const std::string& prompt : settings.prompts) add(generator.model().encode(prompt));
-  for (const std::string& ids : settings.prompt_ids) add(generator.model().prompt(parse_ids(ids)));
+  const tasks::GenerationModel& model = generator.model();
+  for (const std::string& prompt : settings.prompts) add(model.encode(prompt), "--prompt");
+  for (const std::string& ids : settings.prompt_ids)
+    add(model.prompt(parse_ids(ids, model.generator->vocab_size())), "--prompt-ids");
   if (settings.prompts.empty() && settings.prompt_ids.empty()) {
     data::LineReader reader(settings.input);
-    for (std::string line; reader.next(line);) add(generator.model().encode(line));
+    const std::string name = settings.input == "-" ? "standard input" : settings.input;
+    for (std::string line; reader.next(line);)
+      add(model.encode(line), fmt::format("{}:{}", name, reader.report().lines));
   }
   if (!batch.empty()) generator.run(batch);
 }
@@ -206,6 +224,15 @@ void add_options(Command& command, GenerateSettings& s) {
   o.add("system", s.system, "System message that a chat begins with");
   o.add("stop", s.stop, "Text before which an output ends; again for more");
   o.add("batch-size", s.batch_size, "Prompts decoded together").range(1, 4096);
+}
+
+// What would do nothing beside another option.
+void check_inputs(const Options& o, const GenerateSettings& s) {
+  const bool converses = s.chat || !s.messages.empty(), has_prompt = o.given("prompt") || o.given("prompt-ids");
+  check<UsageError>(!converses || !has_prompt, "--prompt and --prompt-ids are for texts, not for conversations");
+  check<UsageError>(converses || !o.given("system"), "--system begins a conversation: give --chat or --messages");
+  check<UsageError>(!o.given("input") || !(has_prompt || (converses && !s.chat)),
+                    "--input is for who names neither prompts nor messages");
 }
 
 }  // namespace
@@ -226,6 +253,7 @@ int run_generate(Command& command) {
   command.use_seed();
   command.use_json();
   command.parse();
+  check_inputs(command.options(), settings);
   Generator generator(command, settings, decoding);
   if (settings.chat || !settings.messages.empty()) chat(command, generator, settings);
   else run_prompts(command, generator, settings);

@@ -25,6 +25,39 @@ Json measure_load(const io::ModelFolder& folder) {
   return {{"seconds", seconds.count()}, {"peak_bytes", uint64_t{1024} * static_cast<uint64_t>(usage.ru_maxrss)}};
 }
 
+// What families call their sizes and activations.
+constexpr const char* kSizes[] = {"d_model",
+                                  "hidden_size",
+                                  "n_embd",
+                                  "dim",
+                                  "encoder_layers",
+                                  "decoder_layers",
+                                  "num_layers",
+                                  "num_decoder_layers",
+                                  "num_hidden_layers",
+                                  "n_layer",
+                                  "n_layers",
+                                  "encoder_attention_heads",
+                                  "num_attention_heads",
+                                  "num_key_value_heads",
+                                  "num_heads",
+                                  "n_head",
+                                  "n_heads",
+                                  "encoder_ffn_dim",
+                                  "intermediate_size",
+                                  "d_ff",
+                                  "n_inner",
+                                  "hidden_dim",
+                                  "vocab_size",
+                                  "max_position_embeddings",
+                                  "n_positions",
+                                  "image_size",
+                                  "patch_size",
+                                  "activation_function",
+                                  "hidden_act",
+                                  "feed_forward_proj",
+                                  "activation"};
+
 // What this machine computes with.
 int list_devices(Command& command) {
   const CudaDevices found = cuda_devices();
@@ -103,9 +136,8 @@ int run_info(Command& command) {
   Output& out = command.output();
   out.line(fmt::format("{}: {}, {} parameters", path.string(), report["model_type"].get<std::string>(),
                        format_count(static_cast<double>(parameters))));
-  for (const char* key : {"d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads", "encoder_ffn_dim",
-                          "vocab_size", "max_position_embeddings", "activation_function"})
-    out.line(fmt::format("  {:<26}{}", key, text_at(folder.config(), key)));
+  for (const char* key : kSizes)
+    if (folder.config().contains(key)) out.line(fmt::format("  {:<26}{}", key, text_at(folder.config(), key)));
   for (const Json& f : report["files"])
     out.line(fmt::format("  {:<26}{:>10}  {}", f["name"].get<std::string>(), format_bytes(f["bytes"].get<uint64_t>()),
                          f["sha256"].get<std::string>()));

@@ -23,7 +23,7 @@ std::string rouge_line(const char* name, const metrics::RougeScore& s) {
 std::pair<metrics::TagSequences, metrics::TagSequences> read_tags(const std::filesystem::path& file,
                                                                   const std::string& delimiter) {
   metrics::TagSequences expected(1), found(1);
-  size_t number = 0;
+  size_t number = 0, width = 0;
   for (const std::string& line : read_lines(file)) {
     ++number;
     std::vector<std::string_view> columns;
@@ -44,9 +44,13 @@ std::pair<metrics::TagSequences, metrics::TagSequences> read_tags(const std::fil
     }
     check<DataError>(columns.size() >= 2, "{}:{}: expected at least two columns, the last two being tags",
                      file.string(), number);
+    if (width == 0) width = columns.size();
+    check<DataError>(columns.size() == width, "{}:{}: {} columns, where the lines before have {}", file.string(),
+                     number, columns.size(), width);
     expected.back().emplace_back(columns[columns.size() - 2]);
     found.back().emplace_back(columns.back());
   }
+  check<DataError>(width > 0, "{}: there is no token to score", file.string());
   return {std::move(expected), std::move(found)};
 }
 
@@ -73,6 +77,7 @@ int run_metric_rouge(Command& command) {
   };
   std::vector<std::string> summaries;
   for (const std::string& line : read_lines(input)) summaries.push_back(unescape(line));
+  check<DataError>(!summaries.empty(), "{}: there is no summary to score", input.string());
   std::vector<std::vector<std::string>> references(summaries.size());
   for (const auto& file : reference_files) {
     const auto lines = read_lines(file);
@@ -129,6 +134,9 @@ int run_metric_classes(Command& command) {
     return classes;
   };
   const auto expected = read(reference), found = read(input);
+  check<DataError>(expected.size() == found.size(), "{}: {} labels, where {} has {}", input.string(), found.size(),
+                   reference.string(), expected.size());
+  check<DataError>(!found.empty(), "{}: there is no label to score", input.string());
   const metrics::ClassificationReport report = metrics::classification_report(expected, found);
   if (command.common().json) {
     command.output().line(Json{

@@ -144,13 +144,7 @@ Strings Options::flags() const {
 bool Options::given(const std::string& name) const {
   const Option* option = find(name);
   assert(option && "given() asks for an option that was added");
-  return option->is_given();
-}
-
-bool Options::changed(const std::string& name) const {
-  const Option* option = find(name);
-  assert(option && "changed() asks for an option that was added");
-  return option->is_given() && option->binding_.write() != option->initial_;
+  return option->is_given() && !(option->from_file_ && option->binding_.write() == option->initial_);
 }
 
 // Throws UsageError; the message does not say where the values come from.
@@ -187,6 +181,7 @@ void Options::apply_file(const std::filesystem::path& file) {
     if (option->is_given() || entry.is_null) continue;
     try {
       apply(*option, entry.values, entry.where);
+      option->from_file_ = true;
     } catch (const UsageError& error) {
       fail<ConfigError>("{}: {}: {}", entry.where, entry.key, error.what());
     }
@@ -206,7 +201,7 @@ std::map<const Option*, Strings> Options::assign_positional(const Strings& rest)
       const size_t name = std::min(argument.find_first_not_of('-'), argument.size());
       const std::string word = argument.substr(name, argument.find('=') - name);
       const Option* known = find(word);
-      check<UsageError>(!known || !known->positional_, "'{}' is written without its name: leave --{} away", word, word);
+      check<UsageError>(!known || !known->positional_, "'{}': its value is given alone, without the name", argument);
       fail<UsageError>("unknown option '{}'{}", argument, did_you_mean(word, flags(), "--"));
     }
     const auto taker = std::find_if(options_.begin(), options_.end(), [&](const auto& option) {
@@ -261,8 +256,7 @@ std::string Options::to_yaml(const std::string& title) const {
     Strings texts;
     for (const std::string& value : values) texts.push_back(quoted ? quote_yaml(value) : value);
     const std::string joined = fmt::format("{}", fmt::join(texts, ", "));
-    out += option->binding_.is_list ? fmt::format("{}: [{}]\n", option->name_, joined)
-                                    : fmt::format("{}: {}\n", option->name_, joined);
+    out += fmt::format("{}: {}\n", option->name_, option->binding_.is_list ? fmt::format("[{}]", joined) : joined);
   }
   return out;
 }

@@ -50,6 +50,7 @@ class Option {
   Strings initial_;  // the default, as text
   double lowest_ = -std::numeric_limits<double>::infinity();
   double highest_ = std::numeric_limits<double>::infinity();
+  bool from_file_ = false;
   bool required_ = false;
   bool positional_ = false;
   bool one_run_only_ = false;  // says what this run shall do: no place in files and in --print-config
@@ -106,10 +107,9 @@ class Options {
   // The required options that no source has set, as they are written on the command line.
   Strings missing() const;
 
-  // Whether a source has set the option. `name` must be one that was added.
+  // Whether somebody asked for the option: by the command line or the environment, or in a file for another value than
+  // the default. (What --print-config wrote sets all options to something.) `name` must be one that was added.
   bool given(const std::string& name) const;
-  // Whether a source has set it to another value than its default. What --print-config wrote sets all to something.
-  bool changed(const std::string& name) const;
 
   // All options but those for one run, as YAML that sets the same values when read by --config.
   std::string to_yaml(const std::string& title) const;

@@ -30,6 +30,7 @@ int run_summarize(Command& command) {
   command.use_seed();
   command.use_json();
   command.parse();
+  check<UsageError>(files.empty() || !command.options().given("input"), "--document takes the place of --input");
 
   const auto model = tasks::TranslationModel::load(folder, command.load_options());
   const tasks::TaskParameters task = source.task(model, "summarization");

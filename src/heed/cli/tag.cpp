@@ -50,13 +50,14 @@ text::TokenizedText tokenize_words(const text::Tokenizer& tokenizer, const std::
 }
 
 std::string as_json(const TaggedLine& line, const tasks::TaggedText& tagged, bool words) {
+  const tasks::TextParts part_of(line.text);
   Json json{{"entities", Json::array()}};
   for (const tasks::TaggedEntity& e : tagged.entities)
     json["entities"].push_back({{"type", e.type},
                                 {"score", e.score},
                                 {"begin", e.characters.begin},
                                 {"end", e.characters.end},
-                                {"text", tasks::part_of(line.text, e.characters)}});
+                                {"text", part_of(e.characters)}});
   if (words) {
     json["words"] = Json::array();
     for (const tasks::TaggedWord& w : tagged.words)
@@ -64,16 +65,16 @@ std::string as_json(const TaggedLine& line, const tasks::TaggedText& tagged, boo
                                {"score", w.score},
                                {"begin", w.characters.begin},
                                {"end", w.characters.end},
-                               {"text", tasks::part_of(line.text, w.characters)}});
+                               {"text", part_of(w.characters)}});
   }
   return json_line(json);
 }
 
 std::string as_text(const TaggedLine& line, const tasks::TaggedText& tagged, bool words) {
+  const tasks::TextParts part_of(line.text);
   std::string text;
   const auto add = [&](const std::string& name, text::CharacterSpan at) {
-    text +=
-        fmt::format("{}{}:{}-{}:{}", text.empty() ? "" : "\t", name, at.begin, at.end, tasks::part_of(line.text, at));
+    text += fmt::format("{}{}:{}-{}:{}", text.empty() ? "" : "\t", name, at.begin, at.end, part_of(at));
   };
   if (words)
     for (const tasks::TaggedWord& w : tagged.words) add(w.tag, w.characters);

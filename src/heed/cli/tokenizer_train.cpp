@@ -48,7 +48,7 @@ void check_options(const Options& options, Kind kind) {
 int train_sentencepiece(Command& command, const std::vector<std::filesystem::path>& inputs,
                         const std::filesystem::path& output, const text::SentencePieceTrainOptions& train) {
   const text::SentencePieceTrainResult result = text::train_sentencepiece(inputs, train);
-  write_file_atomically(output, result.model);
+  write_output(output, result.model);
   const auto pieces = text::SentencePiece::from_bytes(result.model, output.string()).size();
   const int64_t left_out = result.blank + result.too_long + result.reserved + result.not_drawn;
   if (result.too_long > 0)
@@ -181,6 +181,7 @@ int run_tokenizer_train(Command& command) {
 
   check_options(options, kind);
   model.max_sentence_length = longest_line.value_or(model.max_sentence_length);
+  if (kind == Kind::kSentencePiece) check_output(output);
   if (kind == Kind::kSentencePiece) return train_sentencepiece(command, inputs, output, model);
   tokenizer.kind = kind_of(kind);
   tokenizer.vocab_size = static_cast<size_t>(model.vocab_size);

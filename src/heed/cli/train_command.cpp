@@ -36,7 +36,7 @@ void choose_batch_size(dist::Communicator& together, Command& command, const tra
   check<UsageError>(options.device.is_host(),
                     "--memory-limit measures the process and not a GPU: give --{} with --device {}", option,
                     name_of(options.device));
-  check<UsageError>(!command.options().changed(option), "--memory-limit chooses --{}: give one of them", option);
+  check<UsageError>(!command.options().given(option), "--memory-limit chooses --{}: give one of them", option);
   if (going_on) {
     const Json before = train::OutputFolder::options_of(options.output);
     check<FormatError>(before.contains(option) && before[option].is_number_integer(),

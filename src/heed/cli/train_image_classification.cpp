@@ -1,4 +1,6 @@
 // heed train image-classification: from labelled images to a classifier.
+#include <set>
+
 #include "heed/cli/commands.h"
 #include "heed/cli/files.h"
 #include "heed/cli/image_options.h"
@@ -46,6 +48,18 @@ void add_images(Options& o, tasks::ImageClassificationTrainingOptions& task, std
   o.add("memory-budget", task.memory_budget, "Bytes of pixels to keep; more are read again for each batch");
 }
 
+// The names of labels, a line each.
+std::vector<std::string> read_names(const std::filesystem::path& file) {
+  std::vector<std::string> names = read_lines(file);
+  std::set<std::string> seen;
+  for (size_t i = 0; i < names.size(); ++i) {
+    check<DataError>(!names[i].empty(), "{}:{}: expected the name of a label", file.string(), i + 1);
+    check<DataError>(seen.insert(names[i]).second, "{}:{}: \"{}\" is the name of a label before it", file.string(),
+                     i + 1, names[i]);
+  }
+  return names;
+}
+
 }  // namespace
 
 int run_train_image_classification(Command& command) {
@@ -77,11 +91,11 @@ int run_train_image_classification(Command& command) {
   command.parse();
 
   for (const char* name : {"image-size", "channels"})
-    check<UsageError>(!model.is_fine_tuning() || !o.changed(name),
-                      "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!model.is_fine_tuning() || !o.given(name), "--{} cannot be chosen with --init: the model has it",
+                      name);
   const train::Recipe recipe = recipe_of(model.is_fine_tuning());
   task.augmentation = data::augmentation_from_text(augment);
-  if (!label_names.empty()) task.label_names = read_lines(label_names);
+  if (!label_names.empty()) task.label_names = read_names(label_names);
   return train_task<tasks::ImageClassificationTraining>(command, training, recipe, model, task, batch_size, "images");
 }
 

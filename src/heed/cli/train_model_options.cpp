@@ -57,17 +57,17 @@ void ModelOptions::refuse_with_init(Command& command) const {
   if (kind_ == models::Kind::kImage) names.emplace_back("patch");
   else names.insert(names.end(), {positions_name_, "tokenizer", "vocab-size", "lowercase"});
   for (const std::string& name : names)
-    check<UsageError>(!command.options().changed(name), "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
 // What of the tokenizer's options would do nothing.
 void ModelOptions::refuse_with_tokenizer(Command& command, const tasks::TokenizerChoice& choice) const {
   if (kind_ == models::Kind::kImage) return;
   for (const char* name : {"vocab-size", "lowercase"})
-    check<UsageError>(choice.folder.empty() || !command.options().changed(name),
+    check<UsageError>(choice.folder.empty() || !command.options().given(name),
                       "--{} is for a tokenizer to train; that of {} has it", name, choice.folder.string());
   const std::string kind = choice.kind.empty() ? models::usual_tokenizer(family_) : choice.kind;
-  check<UsageError>(kind == "wordpiece" || !command.options().changed("lowercase"),
+  check<UsageError>(kind == "wordpiece" || !command.options().given("lowercase"),
                     "--lowercase is for word pieces, not for a tokenizer of the kind {}", kind);
 }
 

@@ -63,7 +63,7 @@ void TrainingOptions::add_optimizer(Options& o) {
   o.add("beta1", beta1_, "Of Adam").range(0, 0.99999).default_text("0.9");
   o.add("beta2", beta2_, "Of Adam").range(0, 0.99999).default_text(kOfRecipe);
   o.add("momentum", momentum_, "Of Muon").range(0, 0.99999);
-  o.add("epsilon", epsilon_, "Of Adam").range(0, 1).default_text(kOfRecipe);
+  o.add("epsilon", epsilon_, "Of Adam").range(1e-30, 1).default_text(kOfRecipe);
   o.add("weight-decay", weight_decay_, "Of matrices").at_least(0).default_text(kOfRecipe);
   o.add("decay-all", decay_all_, "Weight decay of biases and norms, too");
   o.add("clip-norm", clip_norm_, "Longest gradient; 0: any").at_least(0).default_text("1");
@@ -131,6 +131,10 @@ train::TrainOptions TrainingOptions::resolve(Command& command, const train::Reci
     t.adam.decoupled = *optimizer_ != "adam";
     t.muon = *optimizer_ == "muon";
   }
+  const Options& o = command.options();
+  check<UsageError>(t.muon || !o.given("momentum"), "--momentum is of --optimizer muon");
+  check<UsageError>(optim::has_end(t.schedule.kind) || !o.given("min-learning-rate"),
+                    "--min-learning-rate is of --schedule cosine and linear");
   t.momentum = momentum_;
   t.adam.beta1 = beta1_.value_or(t.adam.beta1);
   t.adam.beta2 = beta2_.value_or(t.adam.beta2);

@@ -166,7 +166,7 @@ void TranslationOptions::refuse_with_init(Command& command) const {
                            "character-coverage",
                            "source-language",
                            "target-language"})
-    check<UsageError>(!command.options().changed(name), "--{} cannot be chosen with --init: the model has it", name);
+    check<UsageError>(!command.options().given(name), "--{} cannot be chosen with --init: the model has it", name);
 }
 
 tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, const train::Recipe& recipe,

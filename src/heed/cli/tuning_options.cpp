@@ -33,7 +33,7 @@ tasks::Tuning TuningOptions::resolve(const Options& o, bool has_init) const {
   check<UsageError>(has_init || !changes_rates, "--freeze and --layer-decay are for a model that --init names");
   tasks::Tuning tuning{rates(), {}};
   for (const char* name : {"lora-alpha", "lora-dropout", "lora-targets"})
-    check<UsageError>(lora_.rank > 0 || !o.changed(name), "--{} is for adapters, which --lora-rank asks for", name);
+    check<UsageError>(lora_.rank > 0 || !o.given(name), "--{} is for adapters, which --lora-rank asks for", name);
   if (lora_.rank == 0) return tuning;
   check<UsageError>(has_init, "--lora-rank is for a model that --init names");
   check<UsageError>(!changes_rates,

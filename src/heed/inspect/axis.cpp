@@ -8,7 +8,8 @@
 namespace heed::inspect {
 namespace {
 
-constexpr double kSlack = 1e-9;  // of a step: what rounding may move a tick by
+constexpr double kLargest = 1e300;  // beyond it steps are no numbers any more
+constexpr double kSlack = 1e-9;     // of a step: what rounding may move a tick by
 
 int decimals_of(double step) { return std::max(0, static_cast<int>(-std::floor(std::log10(step) + kSlack))); }
 
@@ -51,7 +52,10 @@ std::string short_number(double value) {
   return with_commas(fmt::format("{:.4g}", value));
 }
 
-Axis::Axis(double low, double high, bool log, int ticks, Ends ends) : low_(low), high_(high), log_(log) {
+Axis::Axis(double low, double high, bool log, int ticks, Ends ends)
+    : low_(std::clamp(low, log ? 1 / kLargest : -kLargest, kLargest)),
+      high_(std::clamp(high, low_, kLargest)),
+      log_(log) {
   if (!(low_ < high_)) {
     const double apart = log_ ? 0 : low_ == 0 ? 1 : std::abs(low_) / 10;
     low_ = log_ ? low_ / 2 : low_ - apart;

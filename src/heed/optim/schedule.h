@@ -8,6 +8,9 @@ namespace heed::optim {
 
 enum class ScheduleKind : uint8_t { kPaper, kInverseSqrt, kCosine, kLinear, kConstant };
 
+// Whether its rate falls to the lowest at a last step, behind which there is nothing to train.
+constexpr bool has_end(ScheduleKind kind) { return kind == ScheduleKind::kCosine || kind == ScheduleKind::kLinear; }
+
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kInverseSqrt;
   double peak = 3e-3;     // the highest rate; kPaper: a factor (1 is the paper's)

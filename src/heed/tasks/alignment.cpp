@@ -4,9 +4,13 @@ namespace heed::tasks {
 
 Alignment align(const TranslationModel& m, const std::string& source, const std::string& target, int layer, int head,
                 const std::string& prefix) {
+  const auto most = static_cast<size_t>(m.model->max_length());
+  EncodedSource encoded = SourceEncoder(*m.tokenizer, {.prefix = prefix, .max_tokens = most})(source);
   models::Seq2SeqBatch batch;
-  batch.source.append(m.tokenizer->encode(prefix + source));
+  batch.source.append(encoded.parts.empty() ? m.tokenizer->encode(prefix) : encoded.parts.front());
   batch.target.append(m.tokenizer->encode_target(target));
+  check<DataError>(batch.target.ids.size() <= most, "a translation of {} tokens, where the model has {} positions",
+                   batch.target.ids.size(), most);
   nn::Trace trace;
   nn::Pass pass;
   pass.trace = &trace;

@@ -14,8 +14,9 @@ struct Alignment {
 };
 
 // The cross-attention of one layer (from 0; -1: the last) and one head (-1: the mean of all heads) while the target is
-// predicted (Vaswani et al. 2017, section 3.2.3). `prefix` stands before the source. Throws UsageError for a layer or
-// head that the model does not have.
+// predicted (Vaswani et al. 2017, section 3.2.3). `prefix` stands before the source, which is cut to the positions of
+// the model. Throws UsageError for a layer or head that the model does not have, DataError for a target that is too
+// long.
 Alignment align(const TranslationModel& model, const std::string& source, const std::string& target, int layer = -1,
                 int head = -1, const std::string& prefix = {});
 

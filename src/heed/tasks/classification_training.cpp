@@ -1,5 +1,7 @@
 #include "heed/tasks/classification_training.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -60,7 +62,7 @@ ClassificationTraining::ClassificationTraining(ClassificationTrainingOptions opt
   wanted.labels = regression ? std::vector<std::string>{"value"}
                              : labels_for(options_.start, "ForSequenceClassification", labels_in(train));
   check<DataError>(!wanted.labels.empty(), "{}: no example has a label", options_.train.string());
-  check<DataError>(regression || wanted.labels.size() > 1, "{}: all examples have the label \"{}\"",
+  check<DataError>(regression || wanted.labels.size() > 1, "{}: the only label is \"{}\"; expected two or more",
                    options_.train.string(), wanted.labels.front());
   check<UsageError>(options_.label_smoothing == 0 || wanted.problem == models::Problem::kSingleLabel,
                     "--label-smoothing is for examples of one label");
@@ -179,7 +181,7 @@ std::optional<ValidationResult> ClassificationTraining::validate(const StopFlag&
 
 Json ClassificationTraining::identity() const {
   Json json = EncoderTraining::identity();
-  json["train"] = fmt::format("{} examples", train_.tokens.size());
+  json["train"] = fmt::format("{} examples of {}", train_.tokens.size(), fmt::join(model().labels(), ", "));
   json["class-weights"] = options_.class_weights;
   json["word-dropout"] = options_.word_dropout;
   if (!options_.teachers.folders.empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "heed/base/utf8.h"
 #include "heed/data/length_groups.h"
@@ -63,7 +64,8 @@ bool shorten(text::TokenizedText& tokens, size_t most) {
     if (text >= 0) ++left[static_cast<size_t>(text)];
   for (size_t excess = tokens.ids.size() - most; excess > 0; --excess) {
     size_t& longer = left[0] >= left[1] ? left[0] : left[1];
-    check<DataError>(longer > 0, "{} tokens around a text, the model takes {}", tokens.ids.size(), most);
+    check<DataError>(longer > 0, "{} tokens around a text leave no room for it: {} are taken in all",
+                     std::ranges::count_if(tokens.texts, [](int8_t text) { return text < 0; }), most);
     --longer;
   }
   std::array<size_t, 2> seen{};
@@ -87,15 +89,15 @@ std::vector<TextWindow> text_windows(const text::TokenizedText& tokens, int cut,
                    most);
   const size_t room = fits ? cut_size : most - kept;
   check<DataError>(fits || overlap < room, "windows of {} tokens cannot share {}", room, overlap);
+  std::vector<size_t> of_cut, beside;
+  for (size_t i = 0; i < tokens.ids.size(); ++i) (tokens.texts[i] == cut ? of_cut : beside).push_back(i);
   std::vector<TextWindow> windows;
   for (size_t begin = 0;; begin += room - overlap) {
     TextWindow& window = windows.emplace_back();
-    size_t at = 0;
-    for (size_t i = 0; i < tokens.ids.size(); ++i) {
-      const bool inside = tokens.texts[i] != cut || (at >= begin && at < begin + room);
-      if (tokens.texts[i] == cut) ++at;
-      if (inside) append_token(tokens, i, window);
-    }
+    const std::span<const size_t> inside = std::span(of_cut).subspan(begin, std::min(room, cut_size - begin));
+    std::vector<size_t> places(inside.size() + beside.size());
+    std::ranges::merge(inside, beside, places.begin());
+    for (const size_t i : places) append_token(tokens, i, window);
     if (begin + room >= cut_size) return windows;
   }
 }
@@ -116,13 +118,15 @@ void for_each_batch(
   }
 }
 
-std::string_view part_of(std::string_view text, text::CharacterSpan span) {
-  size_t at = 0, begin = 0;
-  for (uint32_t i = 0; i < span.end && at < text.size(); ++i) {
-    if (i == span.begin) begin = at;
-    at += decode_utf8(text.substr(at)).length;
-  }
-  return span.begin < span.end ? text.substr(begin, at - begin) : std::string_view();
+TextParts::TextParts(std::string_view text) : text_(text) {
+  for (size_t at = 0; at < text.size(); at += decode_utf8(text.substr(at)).length) begins_.push_back(at);
+  begins_.push_back(text.size());
+}
+
+std::string_view TextParts::operator()(text::CharacterSpan span) const {
+  const size_t last = begins_.size() - 1, begin = std::min<size_t>(span.begin, last);
+  const size_t end = std::min<size_t>(span.end, last);
+  return begin < end ? text_.substr(begins_[begin], begins_[end] - begins_[begin]) : std::string_view();
 }
 
 }  // namespace heed::tasks

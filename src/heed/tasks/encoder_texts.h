@@ -46,7 +46,15 @@ std::vector<TextWindow> text_windows(const text::TokenizedText& tokens, int cut,
 void for_each_batch(const std::vector<const text::TokenizedText*>& texts, size_t batch_size,
                     const std::function<void(const models::TextBatch& batch, const std::vector<uint32_t>& members)>& f);
 
-// The part of a text that a span of code points covers.
-std::string_view part_of(std::string_view text, text::CharacterSpan span);
+// The parts of a text that spans of code points cover. The text must outlive the object.
+class TextParts {
+ public:
+  explicit TextParts(std::string_view text);
+  std::string_view operator()(text::CharacterSpan span) const;
+
+ private:
+  std::string_view text_;
+  std::vector<size_t> begins_;  // of each code point, in bytes, and the end
+};
 
 }  // namespace heed::tasks

@@ -1,5 +1,7 @@
 #include "heed/tasks/image_classification_training.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -232,7 +234,7 @@ Json ImageClassificationTraining::identity() const {
   json["channels"] = shape.channels;
   json["label-smoothing"] = options_.label_smoothing;
   json["augment"] = options_.augmentation.text();
-  json["train"] = fmt::format("{} images", train_.images.size());
+  json["train"] = fmt::format("{} images of {}", train_.images.size(), fmt::join(model_->labels(), ", "));
   return json;
 }
 

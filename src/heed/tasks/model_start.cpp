@@ -117,6 +117,7 @@ std::vector<std::string> labels_for(const ModelStart& start, std::string_view ar
 Json identity_of(const ModelStart& start) {
   const auto path = [](const fs::path& p) { return p.empty() ? "" : fs::absolute(p).lexically_normal().string(); };
   Json json{{"init", path(start.init)}, {"tokenizer", path(start.tokenizer.folder)}};
+  json["dropout"] = start.structure.dropout ? Json(*start.structure.dropout) : Json("the model's own");
   if (!start.init.empty()) {
     json.update(identity_of(start.tuning));
     return json;

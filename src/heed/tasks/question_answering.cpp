@@ -55,7 +55,7 @@ void add(Found& found, Answer answer) {
 }
 
 // Adds the best spans of one window.
-void collect(const text::TokenizedText& tokens, const float* logits, const std::string& context,
+void collect(const text::TokenizedText& tokens, const float* logits, const TextParts& context,
              const AnswerOptions& options, Found& found) {
   std::vector<double> begins = probabilities(tokens, logits), ends = probabilities(tokens, logits + 1);
   found.null_score = std::min(found.null_score, begins[0] * ends[0]);
@@ -75,7 +75,7 @@ void collect(const text::TokenizedText& tokens, const float* logits, const std::
                     [](const Span& a, const Span& b) { return a.score > b.score; });
   for (size_t i = 0; i < kept; ++i) {
     const auto at = characters_of(tokens, spans[i].begin, spans[i].end, options.whole_words);
-    add(found, {std::string(part_of(context, at)), static_cast<float>(spans[i].score), at});
+    add(found, {std::string(context(at)), static_cast<float>(spans[i].score), at});
   }
 }
 
@@ -130,9 +130,11 @@ std::vector<std::vector<Answer>> QuestionAnswerer::answer(const std::vector<Ques
                      logits[members[row]] =
                          z.slice_rows(batch.ids.offsets[row], batch.ids.length(static_cast<int>(row))).clone().to({});
                  });
+  std::vector<TextParts> contexts;
+  for (const Question& question : questions) contexts.emplace_back(question.context);
   std::vector<Found> found(questions.size());
   for (size_t i = 0; i < pieces.size(); ++i)
-    collect(pieces[i].window.tokens, logits[i].data<float>(), questions[pieces[i].question].context, options,
+    collect(pieces[i].window.tokens, logits[i].data<float>(), contexts[pieces[i].question], options,
             found[pieces[i].question]);
   std::vector<std::vector<Answer>> answers;
   for (size_t i = 0; i < questions.size(); ++i) answers.push_back(best_answers(found[i], options));

@@ -140,7 +140,7 @@ std::optional<ValidationResult> TaggingTraining::validate(const StopFlag& stop) 
 
 Json TaggingTraining::identity() const {
   Json json = EncoderTraining::identity();
-  json["train"] = fmt::format("{} sentences", train_text_.sentences.size());
+  json["train"] = fmt::format("{} sentences with {}", train_text_.sentences.size(), fmt::join(model().labels(), ", "));
   json["context"] = options_.context == TagContext::kDocument ? "document" : "sentence";
   json["word-dropout"] = options_.word_dropout;
   return json;

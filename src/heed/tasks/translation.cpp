@@ -184,14 +184,19 @@ std::vector<PairScore> score_pairs(const TranslationModel& m, const std::vector<
                                    const std::string& prefix) {
   check<DataError>(sources.size() == targets.size(), "{} source lines and {} target lines", sources.size(),
                    targets.size());
+  const auto most = static_cast<size_t>(m.model->max_length());
   const NoGrad no_grad;
   std::vector<PairScore> scores(sources.size());
   for (size_t begin = 0; begin < sources.size(); begin += batch_size) {
     const size_t end = std::min(begin + batch_size, sources.size());
     models::Seq2SeqBatch batch;
     for (size_t i = begin; i < end; ++i) {
-      batch.source.append(m.tokenizer->encode(prefix + sources[i]));
-      batch.target.append(m.tokenizer->encode_target(targets[i]));
+      const auto source = m.tokenizer->encode(prefix + sources[i]), target = m.tokenizer->encode_target(targets[i]);
+      for (const auto& [name, ids] : {std::pair("source", &source), {"target", &target}})
+        check<DataError>(ids->size() <= most, "line {}: a {} of {} tokens, where the model has {} positions", i + 1,
+                         name, ids->size(), most);
+      batch.source.append(source);
+      batch.target.append(target);
     }
     const std::vector<float> nll = m.model->loss(batch, {0, 1, {}}).nll.to_vector<float>();
     for (size_t i = begin; i < end; ++i) {

@@ -3,13 +3,8 @@
 #include "heed/base/error.h"
 
 namespace heed::train {
-namespace {
 
 using optim::ScheduleKind;
-
-bool needs_total(ScheduleKind kind) { return kind == ScheduleKind::kCosine || kind == ScheduleKind::kLinear; }
-
-}  // namespace
 
 void TrainOptions::validate() const {
   const auto at_least = [](const char* name, double value, double least) {
@@ -32,10 +27,14 @@ void TrainOptions::validate() const {
   check<UsageError>(dtype == DType::kF32 || dtype == DType::kBF16, "--dtype is {}; expected f32 or bf16",
                     name_of(dtype));
   check<UsageError>(!muon || adam.decoupled, "Muon takes weight decay off the weights: Adam beside it must do so, too");
+  check<UsageError>(adam.epsilon > 0, "--epsilon is {}; more than 0 is needed", adam.epsilon);
+  check<UsageError>(!optim::has_end(schedule.kind) || schedule.floor <= schedule.peak,
+                    "--min-learning-rate is {}; at most the --learning-rate, {}, is possible", schedule.floor,
+                    schedule.peak);
   check<UsageError>(schedule.peak > 0, "--learning-rate is {}; a positive rate is needed", schedule.peak);
   check<UsageError>(ema >= 0 && ema < 1, "--ema is {}; a decay in [0, 1) is needed", ema);
   check<UsageError>(ema == 0 || average == 0, "--ema and --average exclude each other: give --average 0");
-  check<UsageError>(!needs_total(schedule.kind) || schedule.total > 0,
+  check<UsageError>(!optim::has_end(schedule.kind) || schedule.total > 0,
                     "--schedule {} needs --max-steps, the step at which the rate has fallen",
                     optim::name_of(schedule.kind));
   check<UsageError>(patience == 0 || valid_every > 0, "--patience needs --valid-every");
@@ -65,7 +64,7 @@ Json TrainOptions::identity() const {
   // Trainings begun before there was a choice say nothing of these.
   if (!shuffle) json["shuffle"] = false;
   if (dtype != DType::kF32) json["dtype"] = name_of(dtype);
-  if (needs_total(schedule.kind)) json["max-steps"] = schedule.total;
+  if (optim::has_end(schedule.kind)) json["max-steps"] = schedule.total;
   if (schedule.kind == ScheduleKind::kPaper) json["d-model"] = schedule.d_model;
   return json;
 }

@@ -83,7 +83,9 @@ Recipe language_recipe(double peak, uint64_t epochs, uint32_t batch_size) {
 
 void fit_to_data(TrainOptions& o, const Recipe& recipe, int64_t steps_per_epoch, const Chosen& chosen) {
   if (recipe.epochs == 0) return;
-  if (o.max_epochs == 0 && o.max_steps == 0 && o.max_minutes == 0 && o.patience == 0) o.max_epochs = recipe.epochs;
+  // Where the rate has fallen to the lowest the training ends, though it may end earlier for other reasons.
+  const bool other_end = (o.max_minutes > 0 || o.patience > 0) && !optim::has_end(o.schedule.kind);
+  if (o.max_epochs == 0 && o.max_steps == 0 && !other_end) o.max_epochs = recipe.epochs;
   const uint64_t epochs = o.max_epochs > 0 ? o.max_epochs : recipe.epochs;
   if (o.schedule.total == 0) o.schedule.total = static_cast<int64_t>(epochs) * steps_per_epoch;
   if (!chosen.warmup) o.schedule.warmup = std::llround(recipe.warmup_share * static_cast<double>(o.schedule.total));

@@ -288,14 +288,18 @@ bool Trainer::validate(const std::string& weights, bool counts) {
   const auto result = agreed_validation();
   tick();
   if (!result) return false;
+  // A model whose loss is not finite is no model, whatever its score.
+  const bool sound = std::isfinite(result->score) && std::ranges::none_of(result->metrics, [](const auto& metric) {
+                       return metric.first == "loss" && !std::isfinite(metric.second);
+                     });
   if (counts) {
     state_.validated = state_.step;
     state_.validated_score = result->score;
-    const bool better = std::isfinite(result->score) && (!state_.best_score || result->score > *state_.best_score);
+    const bool better = sound && (!state_.best_score || result->score > *state_.best_score);
     state_.worse_in_a_row = better ? 0 : state_.worse_in_a_row + 1;
     if (better) state_.best_score = result->score;
   }
-  const bool best = std::isfinite(result->score) && (!state_.model_score || result->score > *state_.model_score);
+  const bool best = sound && (!state_.model_score || result->score > *state_.model_score);
   if (best && keep_model(weights)) {
     state_.model_score = result->score;
     state_.model_metrics = result->metrics;
@@ -412,6 +416,8 @@ TrainSummary Trainer::run() {
 TrainSummary train(tasks::TrainingTask& task, const TrainOptions& options, TrainObserver& observer,
                    const tasks::StopFlag& stop) {
   options.validate();
+  check<UsageError>(options.patience == 0 || task.has_validation(),
+                    "--patience counts validations, for which no data is held out");
   task.parameters().move_to(options.device);
   return Trainer(task, options, observer, stop).run();
 }
