@@ -226,7 +226,7 @@ TEST_F(ClassificationTrainingTest, RefusesWhatCannotBe) {
   o = options(file("many.tsv", many));
   o.max_length = 1;
   set_thread_count(2);
-  EXPECT_THAT(reason(o), HasSubstr("tokens around a text, the model takes 1"));
+  EXPECT_THAT(reason(o), HasSubstr("2 tokens around a text, the model takes 1"));
 }
 
 }  // namespace

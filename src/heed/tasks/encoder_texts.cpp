@@ -64,7 +64,7 @@ bool shorten(text::TokenizedText& tokens, size_t most) {
     if (text >= 0) ++left[static_cast<size_t>(text)];
   for (size_t excess = tokens.ids.size() - most; excess > 0; --excess) {
     size_t& longer = left[0] >= left[1] ? left[0] : left[1];
-    check<DataError>(longer > 0, "{} tokens around a text leave no room for it: {} are taken in all",
+    check<DataError>(longer > 0, "{} tokens around a text, the model takes {}",
                      std::ranges::count_if(tokens.texts, [](int8_t text) { return text < 0; }), most);
     --longer;
   }

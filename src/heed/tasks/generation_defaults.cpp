@@ -21,7 +21,6 @@ void refuse_unsupported(const io::ConfigReader& r) {
   r.allow_only("low_memory", false);
   r.allow_only("penalty_alpha", 0.0);
   r.allow_only("token_healing", false);
-  r.allow_only("num_return_sequences", 1);
   for (const char* key : {"begin_suppress_tokens", "constraints", "exponential_decay_length_penalty", "force_words_ids",
                           "dola_layers", "forced_decoder_ids", "guidance_scale", "max_time", "sequence_bias",
                           "stop_strings", "top_h", "watermarking_config"})
