@@ -133,6 +133,7 @@ int run_curves(Command& command) {
   const std::string ending = output.extension().string();
   check<UsageError>(ending == ".html" || ending == ".svg", "--output {}: .html or .svg is expected", output.string());
   std::vector<TrainingLog> runs;
+  runs.reserve(given.size());
   for (const auto& run : given) runs.push_back(inspect::read_training_log(run));
   const std::vector<std::string> names = names_of(runs, asked);
   const bool to_file = o.given("output") || !(terminal || command.common().json);
