@@ -129,7 +129,7 @@ TEST(BuiltProgram, PrintedOptionsAreReadBackByEveryCommand) {
   int commands = 0;
   for (std::string line; std::getline(help, line);) {
     if (!line.starts_with("  heed ")) continue;
-    std::istringstream words(line.substr(7, line.find("   ", 7) - 7));
+    std::istringstream words(line.substr(7, line.find("  ", 7) - 7));
     std::vector<std::string> command;
     for (std::string word; words >> word;) command.push_back(word);
     const auto print = [&](std::vector<std::string> more) {

@@ -85,8 +85,8 @@ TEST_F(TrainClassification, IsNotResumedWithOtherLabelsOrDropout) {
               "--dropout (0.1 at the beginning, 0.5 now)");
   std::string renamed = reviews(1, 240);
   for (size_t at = 0; (at = renamed.find("\tgood\n", at)) != std::string::npos;) renamed.replace(at, 6, "\tGOOD\n");
-  run_refused(training("model", with_more(go_on, {"--train", file("renamed.tsv", renamed)})), 2,
-              "240 examples of bad, good");
+  const std::string data = file("renamed.tsv", renamed);
+  run_refused(training("model", with_more(go_on, {"--train", data, "--valid", data})), 2, "240 examples of bad, good");
 }
 
 TEST_F(TrainClassification, FindsTheBatchThatFits) {

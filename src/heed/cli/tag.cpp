@@ -115,6 +115,7 @@ int run_tag(Command& command) {
       },
       [&](const std::vector<TaggedLine>& lines) {
         std::vector<text::TokenizedText> texts;
+        texts.reserve(lines.size());
         for (const TaggedLine& line : lines) texts.push_back(line.tokens);
         return tagger.tag(texts, aggregation, rows.batch_size());
       },

@@ -61,7 +61,7 @@ bool shorten(text::TokenizedText& tokens, size_t most) {
   if (tokens.ids.size() <= most) return false;
   std::array<size_t, 2> left{};
   for (const int8_t text : tokens.texts)
-    if (text >= 0) ++left[static_cast<size_t>(text)];
+    if (text >= 0) ++left[static_cast<uint8_t>(text)];
   for (size_t excess = tokens.ids.size() - most; excess > 0; --excess) {
     size_t& longer = left[0] >= left[1] ? left[0] : left[1];
     check<DataError>(longer > 0, "{} tokens around a text, the model takes {}",
@@ -71,7 +71,7 @@ bool shorten(text::TokenizedText& tokens, size_t most) {
   std::array<size_t, 2> seen{};
   std::vector<bool> keep;
   for (const int8_t text : tokens.texts)
-    keep.push_back(text < 0 || seen[static_cast<size_t>(text)]++ < left[static_cast<size_t>(text)]);
+    keep.push_back(text < 0 || seen[static_cast<uint8_t>(text)]++ < left[static_cast<uint8_t>(text)]);
   for_each_part(tokens, [&](auto& part) {
     size_t to = 0;
     for (size_t i = 0; i < keep.size(); ++i)
@@ -107,6 +107,7 @@ void for_each_batch(
     const std::function<void(const models::TextBatch& batch, const std::vector<uint32_t>& members)>& f) {
   const NoGrad no_grad;
   std::vector<uint32_t> lengths;
+  lengths.reserve(texts.size());
   for (const text::TokenizedText* t : texts) lengths.push_back(static_cast<uint32_t>(t->ids.size()));
   for (const std::vector<uint32_t>& members : data::length_groups(lengths, batch_size)) {
     models::TextBatch batch;

@@ -23,7 +23,7 @@ constexpr int kUsualSize = 64;
 // The labels that the head shall have. Where they are numbers, as in IDX files, a head of as many labels knows them.
 std::vector<std::string> choose_labels(const ModelStart& start, const std::vector<std::string>& wanted, bool numbers) {
   constexpr const char* kHead = "ForImageClassification";
-  if (const auto known = known_labels(start, kHead); numbers && known.size() == wanted.size()) return known;
+  if (auto known = known_labels(start, kHead); numbers && known.size() == wanted.size()) return known;
   return labels_for(start, kHead, wanted);
 }
 

@@ -117,7 +117,8 @@ std::vector<std::string> labels_for(const ModelStart& start, std::string_view ar
 Json identity_of(const ModelStart& start) {
   const auto path = [](const fs::path& p) { return p.empty() ? "" : fs::absolute(p).lexically_normal().string(); };
   Json json{{"init", path(start.init)}, {"tokenizer", path(start.tokenizer.folder)}};
-  json["dropout"] = start.structure.dropout ? Json(*start.structure.dropout) : Json("the model's own");
+  const std::optional<float> dropout = start.structure.dropout;
+  json["dropout"] = dropout ? Json(std::stod(fmt::format("{}", *dropout))) : Json("the model's own");  // 0.1, not 0.1f
   if (!start.init.empty()) {
     json.update(identity_of(start.tuning));
     return json;

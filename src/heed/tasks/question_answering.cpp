@@ -121,6 +121,7 @@ std::vector<std::vector<Answer>> QuestionAnswerer::answer(const std::vector<Ques
     }
   }
   std::vector<const text::TokenizedText*> pointers;
+  pointers.reserve(pieces.size());
   for (const Piece& piece : pieces) pointers.push_back(&piece.window.tokens);
   std::vector<Tensor> logits(pieces.size());
   for_each_batch(pointers, options.batch_size,
@@ -131,6 +132,7 @@ std::vector<std::vector<Answer>> QuestionAnswerer::answer(const std::vector<Ques
                          z.slice_rows(batch.ids.offsets[row], batch.ids.length(static_cast<int>(row))).clone().to({});
                  });
   std::vector<TextParts> contexts;
+  contexts.reserve(questions.size());
   for (const Question& question : questions) contexts.emplace_back(question.context);
   std::vector<Found> found(questions.size());
   for (size_t i = 0; i < pieces.size(); ++i)

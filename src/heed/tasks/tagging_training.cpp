@@ -149,6 +149,7 @@ Json TaggingTraining::identity() const {
 TaggingResult evaluate_tagger(const Tagger& tagger, const data::TaggedText& text,
                               const std::vector<TaggingExample>& examples, size_t most, size_t batch_size) {
   std::vector<const text::TokenizedText*> texts;
+  texts.reserve(examples.size());
   for (const TaggingExample& example : examples) texts.push_back(&example.tokens);
   const auto probabilities = tagger.probabilities(texts, most, batch_size);
   const std::vector<std::string>& labels = tagger.model->labels();

@@ -200,9 +200,9 @@ std::vector<PairScore> score_pairs(const TranslationModel& m, const std::vector<
     }
     const std::vector<float> nll = m.model->loss(batch, {0, 1, {}}).nll.to_vector<float>();
     for (size_t i = begin; i < end; ++i) {
-      const int row = static_cast<int>(i - begin);
-      for (int t = 0; t < batch.target.length(row); ++t) {
-        const auto at = static_cast<size_t>(batch.target.offsets[static_cast<size_t>(row)] + t);
+      const auto first = static_cast<size_t>(batch.target.offsets[i - begin]);
+      const auto last = static_cast<size_t>(batch.target.offsets[i - begin + 1]);
+      for (size_t at = first; at < last; ++at) {
         scores[i].token_log_probs.push_back(-nll[at]);
         scores[i].sum_log_prob -= nll[at];
         scores[i].tokens.push_back(m.tokenizer->token(batch.target.ids[at]));
