@@ -74,6 +74,22 @@ TEST(EncoderCommands, FillMask) {
   run_refused({"fill-mask", "--model", model}, 4, "standard input:1: the text has no [MASK]", {.text = "No mask.\n"});
 }
 
+// Refused before the model is opened.
+TEST(EncoderCommands, WhatWouldDoNothingBesideAnotherOptionIsRefused) {
+  run_refused({"answer", "--model", "m", "--null-threshold", "1"}, 2, "--null-threshold needs --null");
+  run_refused({"answer", "--model", "m", "--question", "q", "--context", "c", "--input", "f"}, 2, "--input is for");
+  run_refused({"summarize", "--model", "m", "--document", "d", "--input", "f"}, 2, "takes the place of --input");
+}
+
+TEST(EncoderCommands, InfoShowsTheSizesOfEachFamily) {
+  const auto sizes = [](const std::string& folder) {
+    return run_well({"info", source_path("tests/golden/models/" + folder)}).output;
+  };
+  EXPECT_THAT(sizes("gpt2_legacy_names"), ::testing::ContainsRegex("n_embd +[0-9]"));
+  EXPECT_THAT(sizes("distilbert_base"), ::testing::ContainsRegex("n_layers +[0-9]"));
+  EXPECT_THAT(sizes("vit_no_pooler"), ::testing::Not(::testing::HasSubstr("encoder_layers")));
+}
+
 TEST(EncoderCommands, Embed) {
   HEED_NEEDS_SHARED("goldens/distilbert");
   const std::string model = golden("distilbert"), text = "What is it?\nA dog.\n";

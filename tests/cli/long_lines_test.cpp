@@ -39,6 +39,9 @@ TEST_F(LongLines, AMissingReferenceIsFoundBeforeAnythingIsTranslated) {
   run_refused({"evaluate", "translation", "--model", model_, "--source", file("s", "A dog.\nA cat.\n"), "--reference",
                file("r", "Ein Hund.\n")},
               4, "r: 1 lines, where ");
+  run_refused({"evaluate", "translation", "--model", model_, "--source", path("s"), "--reference", path("s"),
+               "--n-best", "2", "--beam", "2"},
+              2, "one output of each text is scored");
 }
 
 }  // namespace

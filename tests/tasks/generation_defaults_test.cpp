@@ -40,6 +40,8 @@ TEST(GenerationDefaults, ReadEveryKey) {
                     {"forced_eos_token_id", 2},
                     {"eos_token_id", {2, 3}},
                     {"decoder_start_token_id", 4},
+                    {"penalty_alpha", 0.0},
+                    {"num_return_sequences", 3},
                     {"a_key_of_the_future", 1}};
   const auto o = generation_defaults(*model_with({}, all));
   EXPECT_EQ(o.beam, 4);
@@ -99,6 +101,9 @@ TEST(GenerationDefaults, TasksOverrideThem) {
 TEST(GenerationDefaults, WhatIsNotSupportedIsNamed) {
   for (const auto& [key, value] : std::vector<std::pair<std::string, Json>>{{"num_beam_groups", 2},
                                                                             {"penalty_alpha", 0.6},
+                                                                            {"max_time", 2.5},
+                                                                            {"stop_strings", {"e"}},
+                                                                            {"token_healing", true},
                                                                             {"encoder_no_repeat_ngram_size", 3},
                                                                             {"early_stopping", "sometimes"},
                                                                             {"early_stopping", 3},
