@@ -8,7 +8,7 @@
 
 #include "cli/run_program.h"
 #include "heed/base/json.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 #include "shared_files.h"
 
 namespace heed::testing {
@@ -40,7 +40,7 @@ inline ProgramResult run_together(int processes, std::vector<std::string> argume
 // Of the steps that a training's metrics.jsonl tells of.
 inline std::vector<double> losses_of(const std::filesystem::path& output) {
   std::vector<double> values;
-  data::LineReader reader((output / "metrics.jsonl").string());
+  text::LineReader reader((output / "metrics.jsonl").string());
   for (std::string line; reader.next(line);) {
     const Json record = parse_json(line, output.string());
     if (record.contains("learning_rate")) values.push_back(record["loss"]);

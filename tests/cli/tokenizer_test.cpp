@@ -23,7 +23,7 @@ std::string unzipped(const std::filesystem::path& file) {
   return text;
 }
 
-// The cases whose text is one line that the rules of data/line_reader.h leave as it is.
+// The cases whose text is one line that the rules of text/line_reader.h leave as it is.
 std::vector<Json> cases_of_one_line(const std::string& model) {
   std::vector<Json> cases;
   for (Json& example : json_lines(unzipped(shared_path(kModels) / (model + ".cases.jsonl.gz")))) {

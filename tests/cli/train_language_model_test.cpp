@@ -65,6 +65,8 @@ TEST_F(TrainLanguageModelTest, TheOptimizerIsChosen) {
   run_refused(go_on({"--momentum", "0.9"}), 2, "--optimizer");
   run_refused(go_on({"--optimizer", "muon", "--momentum", "1"}), 2, "momentum");
   run_refused(with_more(training("n", "3"), {"--momentum", "0.9"}), 2, "--momentum is of --optimizer muon");
+  run_refused(with_more(training("n", "3"), {"--valid-every", "1", "--valid-fraction", "0"}), 2,
+              "--valid-every counts");
   run_refused(with_more(training("n", "3"), {"--min-learning-rate", "0.001"}), 2, "of --schedule cosine and linear");
   run_well(go_on({"--optimizer", "muon", "--momentum", "0.9"}));
 }

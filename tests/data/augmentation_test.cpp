@@ -9,10 +9,12 @@
 #include <set>
 
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::message_of;
 using ::testing::HasSubstr;
 
 // Pixels 1, 2, 3, … in reading order.

@@ -8,11 +8,13 @@
 #include <thread>
 
 #include "made_files.h"
+#include "message_of.h"
 #include "word_encoder.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::message_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 

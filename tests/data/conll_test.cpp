@@ -7,10 +7,13 @@
 #include <map>
 
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::message_of;
+using heed::testing::put;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -23,7 +26,7 @@ TaggedText read(std::string_view content, const ConllOptions& options = {}) {
 }
 
 std::string reason(std::string_view content, const ConllOptions& options = {}) {
-  return message_of([&] { read(content, options); });
+  return message_of<DataError>([&] { read(content, options); });
 }
 
 TEST(Conll, ColumnsByBlanks) {
@@ -79,7 +82,7 @@ TEST(Conll, JsonLines) {
   EXPECT_THAT(text.where(0, 1), EndsWith("t.jsonl:1"));
   EXPECT_EQ(
       read_tagged_jsonl(put(folder, "o.jsonl", "{\"w\": [\"a\"], \"ner\": [\"O\"]}"), "w", "ner").sentences.size(), 1u);
-  const auto reason = [&](std::string_view content) { return message_of([&] { read(content); }); };
+  const auto reason = [&](std::string_view content) { return message_of<DataError>([&] { read(content); }); };
   EXPECT_THAT(reason("{\"tokens\": [\"a\"], \"tags\": []}"),
               HasSubstr("t.jsonl:1: 1 words in \"tokens\", but 0 tags in \"tags\""));
   EXPECT_THAT(reason("{\"tokens\": [\"a\"]}"), HasSubstr("t.jsonl:1: the key \"tags\" is missing"));
@@ -123,10 +126,10 @@ TEST(TagScheme, BecomesBio) {
 // One slip of the pen must not make entities words of no scheme.
 TEST(TagScheme, ATagThatIsNoEntitysIsNamed) {
   TaggedText text = read("a O\nb I-PER\n\nc PER\n");
-  EXPECT_THAT(message_of([&] { convert_to_bio(text); }),
+  EXPECT_THAT(message_of<DataError>([&] { convert_to_bio(text); }),
               HasSubstr("t.conll:4: the tag \"PER\" is neither O nor a type behind B-, I-, E- or S-"));
   text = read("a O\nb I-\nc B-PER\n");
-  EXPECT_THAT(message_of([&] { convert_to_bio(text); }), HasSubstr("t.conll:2: the tag \"I-\""));
+  EXPECT_THAT(message_of<DataError>([&] { convert_to_bio(text); }), HasSubstr("t.conll:2: the tag \"I-\""));
   text = read("a NN\nb O\n");
   EXPECT_EQ(convert_to_bio(text), TagScheme::kPlain);
 }

@@ -4,10 +4,15 @@
 #include <gmock/gmock.h>
 
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::gzip;
+using heed::testing::message_of;
+using heed::testing::put;
+using heed::testing::zstd;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -37,7 +42,7 @@ TEST(Documents, AFileIsOneAndKeepsItsLineEnds) {
   EXPECT_THAT(read.texts, ElementsAre("one\n\n two", "three\n\n"));
   EXPECT_THAT(read.places, ElementsAre("a.txt", "b.gz"));
   EXPECT_EQ(read_text(put(folder, "c", "a\xff\n")), "a\ufffd\n");
-  EXPECT_THAT(message_of([&] { read_text(put(folder, "c", "\na\xff\n"), {.strict = true}); }),
+  EXPECT_THAT(message_of<DataError>([&] { read_text(put(folder, "c", "\na\xff\n"), {.strict = true}); }),
               HasSubstr("c:2: byte 2 (0xff) is not valid UTF-8"));
 }
 
@@ -81,22 +86,23 @@ TEST(Documents, JsonLines) {
   EXPECT_THAT(read.texts, ElementsAre("a\nb", "c", "d\n"));
   EXPECT_THAT(read.places, ElementsAre("a.jsonl:1", "a.jsonl:3", "b.txt"));
   EXPECT_EQ(read.empty, 1u);
-  EXPECT_THAT(message_of([&] { read_all({file}, {.text_key = "body"}); }),
+  EXPECT_THAT(message_of<DataError>([&] { read_all({file}, {.text_key = "body"}); }),
               EndsWith("a.jsonl:1: the key \"body\" is missing"));
-  EXPECT_THAT(message_of([&] { read_all({file}, {.text_key = "n"}); }), EndsWith("the key \"n\" is missing"));
-  EXPECT_THAT(message_of([&] { read_all({put(folder, "c.jsonl", "{\"text\": \"a\"}\n{\"text\"\n")}); }),
+  EXPECT_THAT(message_of<DataError>([&] { read_all({file}, {.text_key = "n"}); }),
+              EndsWith("the key \"n\" is missing"));
+  EXPECT_THAT(message_of<DataError>([&] { read_all({put(folder, "c.jsonl", "{\"text\": \"a\"}\n{\"text\"\n")}); }),
               HasSubstr("c.jsonl:2: not valid JSON"));
-  EXPECT_THAT(message_of([&] { read_all({put(folder, "c.jsonl", "{\"text\": 3}\n")}); }),
+  EXPECT_THAT(message_of<DataError>([&] { read_all({put(folder, "c.jsonl", "{\"text\": 3}\n")}); }),
               HasSubstr("c.jsonl:1: \"text\": expected a string, got a number"));
 }
 
 TEST(Documents, FilesWithoutTextAreErrors) {
   const testing::TemporaryFolder folder;
   const std::string good = put(folder, "a.txt", "a"), empty = put(folder, "b.txt", "");
-  EXPECT_THAT(message_of([&] { read_all({good, empty}); }), EndsWith("b.txt: holds no text"));
-  EXPECT_THAT(message_of([&] { read_all({put(folder, "c.txt", "\n\n")}, {.per = DocumentsPer::kLine}); }),
+  EXPECT_THAT(message_of<DataError>([&] { read_all({good, empty}); }), EndsWith("b.txt: holds no text"));
+  EXPECT_THAT(message_of<DataError>([&] { read_all({put(folder, "c.txt", "\n\n")}, {.per = DocumentsPer::kLine}); }),
               EndsWith("c.txt: holds no text"));
-  EXPECT_THAT(message_of([&] { read_all({folder / "none.txt"}); }), HasSubstr("none.txt: no such file"));
+  EXPECT_THAT(message_of<DataError>([&] { read_all({folder / "none.txt"}); }), HasSubstr("none.txt: no such file"));
   EXPECT_THAT(message_of<UsageError>([] { DocumentReader({}); }), HasSubstr("no files"));
 }
 

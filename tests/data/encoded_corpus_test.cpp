@@ -9,11 +9,14 @@
 #include <thread>
 
 #include "made_files.h"
+#include "message_of.h"
 #include "word_encoder.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::message_of;
+using heed::testing::put;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -181,10 +184,10 @@ TEST(EncodedCorpus, ErrorsNameTheFirstBadLine) {
       if (text == fmt::format("-{}", late)) std::this_thread::sleep_for(std::chrono::milliseconds(50));
       return encode_words(text);
     };
-    EXPECT_EQ(message_of([&] { EncodedCorpus(corpus_of(folder, tsv), encoders, {.threads = 6}); }),
+    EXPECT_EQ(message_of<DataError>([&] { EncodedCorpus(corpus_of(folder, tsv), encoders, {.threads = 6}); }),
               "line 2500: its encoding holds the id -2500");
   }
-  EXPECT_THAT(message_of([&] { EncodedCorpus(corpus_of(folder, "\ta\n"), word_encoders(), {}); }),
+  EXPECT_THAT(message_of<DataError>([&] { EncodedCorpus(corpus_of(folder, "\ta\n"), word_encoders(), {}); }),
               HasSubstr("no pair is left to use: 0 of 1 pairs are used; dropped: 1 with an empty source"));
   EXPECT_THAT(
       message_of<UsageError>([&] { EncodedCorpus(corpus_of(folder, "1\t1\n"), word_encoders(), {.threads = 0}); }),

@@ -1,9 +1,12 @@
 #include "heed/data/filters.h"
 
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
+
+using heed::testing::message_of;
 
 struct Judged {
   bool kept;
@@ -76,7 +79,7 @@ TEST(FilterReport, SaysWhatWasDropped) {
   EXPECT_EQ(
       report.text(),
       "2 of 5 pairs are used; dropped: 1 with an empty source, 1 too long, 1 with lengths too far apart; 11 source "
-      "and 9 target tokens, the longest 6 and 5.");
+      "and 9 target tokens, the longest 6 and 5");
   EXPECT_EQ(
       report.json().dump(),
       R"({"pairs":5,"kept":2,"empty_source":1,"empty_target":0,"empty_both":0,"too_long":1,"ratio":1,"cropped":0,)"
@@ -85,7 +88,7 @@ TEST(FilterReport, SaysWhatWasDropped) {
   FilterReport cropped;
   size_t source = 5, target = 5;
   cropping.keep(source, target, cropped);
-  EXPECT_EQ(cropped.text(), "1 of 1 pairs are used; 1 cropped; 3 source and 5 target tokens, the longest 3 and 5.");
+  EXPECT_EQ(cropped.text(), "1 of 1 pairs are used; 1 cropped; 3 source and 5 target tokens, the longest 3 and 5");
 }
 
 }  // namespace

@@ -9,10 +9,16 @@
 #include <thread>
 
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::anonymous_memory;
+using heed::testing::gzip;
+using heed::testing::message_of;
+using heed::testing::put;
+using heed::testing::zstd;
 using ::testing::HasSubstr;
 using std::string_literals::operator""s;
 
@@ -62,7 +68,7 @@ TEST(IndexedLines, ErrorsComeBeforeUse) {
   testing::TemporaryFolder folder;
   const auto reason = [&](std::string_view content, LineOptions options = {}) {
     const std::string path = put(folder, "x", content);
-    return message_of([&] { IndexedLines(path, options, folder.path()); });
+    return message_of<DataError>([&] { IndexedLines(path, options, folder.path()); });
   };
   EXPECT_THAT(reason(""), HasSubstr("empty (0 bytes)"));
   EXPECT_THAT(reason(gzip("")), HasSubstr("holds no line"));

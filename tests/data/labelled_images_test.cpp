@@ -5,10 +5,13 @@
 
 #include "image_goldens.h"
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::message_of;
+using heed::testing::put;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -50,7 +53,7 @@ TEST(LabelledImages, AFolderForEachLabel) {
   EXPECT_EQ(images.image(0), read_image(image_golden("rgb.png")));
   EXPECT_THAT(labels_of(images), ElementsAre("cat", "dog"));
   EXPECT_THAT(classes_of(images, {"dog", "cat"}), ElementsAre(1, 1, 0, 0));
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(message_of<DataError>([&] {
                 classes_of(images, {"cat", "cow"});
               }),
               EndsWith("dog/2.png: the label \"dog\" is none of the model's: cat, cow"));
@@ -79,7 +82,8 @@ TEST(LabelledImages, ATableOfPathsAndLabels) {
   EXPECT_THAT(labels(LabelledImages::read(tsv, {.header = false})), ElementsAre("a"));
   const Path jsonl = put(folder, "t.jsonl", "{\"photo\": \"z.jpg\", \"kind\": \"b\"}\n");
   EXPECT_THAT(labels(LabelledImages::read(jsonl, {.path = "photo", .label = "kind"})), ElementsAre("b"));
-  EXPECT_THAT(message_of([&] { LabelledImages::read(jsonl); }), HasSubstr("t.jsonl: no column is called path"));
+  EXPECT_THAT(message_of<DataError>([&] { LabelledImages::read(jsonl); }),
+              HasSubstr("t.jsonl: no column is called path"));
 }
 
 TEST(LabelledImages, IdxFiles) {
@@ -91,7 +95,9 @@ TEST(LabelledImages, IdxFiles) {
   ASSERT_NE(images.idx(), nullptr);
   EXPECT_THAT(labels_of(images.part(1, 2)), ElementsAre("0", "1", "2"));  // also those that do not occur
   EXPECT_THAT(classes_of(images, {"zero", "one", "two"}), ElementsAre(0, 2, 1));
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(message_of<UsageError>([&] { LabelledImages::read(folder / "a-images-idx3-ubyte", {.label = "kind"}); }),
+              HasSubstr("is no table (.csv, .tsv, .jsonl), so that it has no columns to choose"));
+  EXPECT_THAT(message_of<DataError>([&] {
                 classes_of(images, {"zero", "one"});
               }),
               EndsWith("a-images-idx3-ubyte: image 2: its label is 2, but there are 2 classes: 0 to 1"));
@@ -100,7 +106,7 @@ TEST(LabelledImages, IdxFiles) {
 TEST(LabelledImages, DamageIsNamed) {
   const testing::TemporaryFolder folder;
   const auto reason = [&](const std::string& name) {
-    return message_of([&] {
+    return message_of<DataError>([&] {
       const LabelledImages images = LabelledImages::read(folder / name);
       for (size_t i = 0; i < images.size(); ++i) images.image(i);
     });

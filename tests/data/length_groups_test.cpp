@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "heed/base/random.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 #include "made_files.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::gzip;
+using heed::testing::put;
 using ::testing::ElementsAre;
 
 TEST(LengthGroups, LongestFirstWithinTheLimits) {

@@ -7,10 +7,15 @@
 #include <thread>
 
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::gzip;
+using heed::testing::message_of;
+using heed::testing::put;
+using heed::testing::zstd;
 using ::testing::HasSubstr;
 using std::string_literals::operator""s;
 
@@ -47,7 +52,7 @@ TEST(ParallelCorpus, ATsvHasTwoColumns) {
 TEST(ParallelCorpus, WrongColumnsNameTheLine) {
   testing::TemporaryFolder folder;
   const auto reason = [&](std::string_view text) {
-    return message_of([&] { ParallelCorpus::from_tsv(put(folder, "x.tsv", text)); });
+    return message_of<DataError>([&] { ParallelCorpus::from_tsv(put(folder, "x.tsv", text)); });
   };
   EXPECT_THAT(reason("a\tb\nc\nd\te\n"), HasSubstr("x.tsv:2: has 1 columns, expected 2"));
   EXPECT_THAT(reason("a\tb\tc\n"), HasSubstr("x.tsv:1: has 3 columns"));
@@ -58,7 +63,8 @@ TEST(ParallelCorpus, WrongColumnsNameTheLine) {
 TEST(ParallelCorpus, UnequalNumbersOfLinesAreAnErrorWithBoth) {
   testing::TemporaryFolder folder;
   const auto reason = [&](std::string_view source, std::string_view target) {
-    return message_of([&] { ParallelCorpus::from_files(put(folder, "s", source), put(folder, "t", target)); });
+    return message_of<DataError>(
+        [&] { ParallelCorpus::from_files(put(folder, "s", source), put(folder, "t", target)); });
   };
   const std::string s = (folder / "s").string(), t = (folder / "t").string();
   EXPECT_THAT(reason("1\n2\n3\n", "1\n2\n"), HasSubstr(s + " has 3 lines but " + t + " has 2"));
@@ -75,7 +81,7 @@ TEST(ParallelCorpus, BadPathsHaveTheirMessages) {
   ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
   std::filesystem::create_hard_link(good, folder / "link");
   const auto reason = [&](const std::string& target) {
-    return message_of([&] { ParallelCorpus::from_files(good, target); });
+    return message_of<DataError>([&] { ParallelCorpus::from_files(good, target); });
   };
   EXPECT_THAT(reason(good), HasSubstr("is both the source and the target"));
   EXPECT_THAT(reason((folder / "link").string()), HasSubstr("is both the source and the target"));

@@ -5,11 +5,14 @@
 #include <future>
 
 #include "made_files.h"
+#include "message_of.h"
 #include "word_encoder.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::message_of;
+using heed::testing::put;
 using namespace std::chrono_literals;
 
 // Epoch e has 3 + e batches; a batch's one line tells which it is.
@@ -40,7 +43,7 @@ TEST(Prefetcher, StartsAnywhere) {
   const auto first = [](Cursor start) { return Prefetcher(numbered_source(), start, 2).next().cursor; };
   EXPECT_EQ(first({2, 4}), (Cursor{2, 4}));
   EXPECT_EQ(first({2, 5}), (Cursor{3, 0}));  // just behind the last of epoch 2
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(message_of<DataError>([&] {
               first({2, 6});
             }),
             "epoch 2 has 5 batches, cannot start at batch 6: is it another corpus?");
@@ -102,12 +105,12 @@ TEST(Prefetcher, ErrorsSurfaceInNextAfterTheBatchesBefore) {
   };
   Prefetcher prefetcher(source, {}, 10);
   for (int i = 0; i < 4; ++i) EXPECT_NO_THROW(prefetcher.next());
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(message_of([&] { prefetcher.next(); }), "bad batch");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(message_of<DataError>([&] { prefetcher.next(); }), "bad batch");
 
   source.batches = [](uint64_t epoch) -> uint64_t { return epoch == 0 ? 1 : 0; };
   Prefetcher without(source, {}, 2);
   EXPECT_NO_THROW(without.next());
-  EXPECT_EQ(message_of([&] { without.next(); }), "epoch 1 has no batches");
+  EXPECT_EQ(message_of<DataError>([&] { without.next(); }), "epoch 1 has no batches");
   EXPECT_THROW(Prefetcher(source, {}, 0), UsageError);
 }
 

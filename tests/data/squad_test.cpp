@@ -6,10 +6,14 @@
 #include "heed/base/json.h"
 #include "heed/base/utf8.h"
 #include "made_files.h"
+#include "message_of.h"
 
 namespace heed::data {
 namespace {
 
+using heed::testing::gzip;
+using heed::testing::message_of;
+using heed::testing::put;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -37,7 +41,7 @@ template <class Change>
 std::string reason(Change&& change) {
   Json file = small_file();
   change(file["data"][0]["paragraphs"]);
-  const std::string message = message_of([&] { read(file.dump()); });
+  const std::string message = message_of<DataError>([&] { read(file.dump()); });
   const size_t name = message.find("t.json: ");
   return name == std::string::npos ? message : message.substr(name);
 }
@@ -87,9 +91,9 @@ TEST(Squad, DamageIsNamedByItsPlace) {
               StartsWith("t.json: article 1 (T), paragraph 2: expected an object, got a number"));
   EXPECT_THAT(reason([](Json& p) { p = "x"; }),
               StartsWith("t.json: article 1: \"paragraphs\": expected a list, got a"));
-  EXPECT_THAT(message_of([] { read("{\"data\": ["); }), HasSubstr("t.json: not valid JSON"));
-  EXPECT_THAT(message_of([] { read("{\"data\": []}"); }), EndsWith("t.json: holds no question"));
-  EXPECT_THAT(message_of([] { read("[]"); }), HasSubstr("t.json: expected an object, got a list"));
+  EXPECT_THAT(message_of<DataError>([] { read("{\"data\": ["); }), HasSubstr("t.json: not valid JSON"));
+  EXPECT_THAT(message_of<DataError>([] { read("{\"data\": []}"); }), EndsWith("t.json: holds no question"));
+  EXPECT_THAT(message_of<DataError>([] { read("[]"); }), HasSubstr("t.json: expected an object, got a list"));
 }
 
 TEST(Squad, Shared) {

@@ -96,6 +96,9 @@ TEST_F(TableTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(reason("j.tsv", ""), HasSubstr("j.tsv: the file holds no rows"));
   EXPECT_THAT(reason("k.tsv", "text\tlabel\n"), HasSubstr("k.tsv: the file holds no rows"));
   EXPECT_THAT(reason("l.xml", "x"), HasSubstr(".tsv, .csv or .jsonl"));
+  EXPECT_THAT(reason("n.tsv", "label\ttext\tlabel\n1\ta\t0\n"),
+              HasSubstr("n.tsv:1: two columns have the name \"label\""));
+  EXPECT_THAT(reason("o.tsv", "label\t\t\n1\t\t\n"), "no error");  // nameless ones
   EXPECT_THAT(reason("m.tsv", "label\n1\n"), "no error");
 }
 

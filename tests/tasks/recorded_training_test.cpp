@@ -5,11 +5,11 @@
 #include <fstream>
 
 #include "heed/base/files.h"
-#include "heed/data/line_reader.h"
 #include "heed/io/safetensors.h"
 #include "heed/tasks/classification_training.h"
 #include "heed/tasks/language_model_training.h"
 #include "heed/tasks/translation_training.h"
+#include "heed/text/line_reader.h"
 #include "heed/train/trainer.h"
 #include "shared_files.h"
 
@@ -47,7 +47,7 @@ void write_lines_of(const fs::path& golden, const fs::path& tsv) {
 
 // The same lines on both sides.
 void write_copies(const fs::path& tsv) {
-  data::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
+  text::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
   std::ofstream out(tsv);
   std::string line;
   for (int i = 0; i < kBatches * kRows && reader.next(line); ++i) out << line << '\t' << line << '\n';
@@ -131,7 +131,7 @@ TEST(RecordedTraining, BertForClassification) {
   static constexpr const char* kLabels[] = {"negative", "neutral", "positive"};
   const testing::TemporaryFolder folder;
   std::vector<std::string> lines(kBatches * kLinesOfABatch);
-  data::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
+  text::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
   for (std::string& line : lines) ASSERT_TRUE(reader.next(line));
   std::ofstream tsv(folder / "train.tsv");
   tsv << "sentence1\tsentence2\tlabel\n";
@@ -160,7 +160,7 @@ TEST(RecordedTraining, Gpt2) {
   const auto tokenizer = text::load_tokenizer(golden);
   const testing::TemporaryFolder folder;
   std::ofstream out(folder / "train.jsonl");
-  data::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
+  text::LineReader reader(testing::shared_path("data/multi30k/train.en.gz").string());
   for (int k = 0; k < kBatches; ++k) {
     std::vector<int32_t> ids;
     std::string line;

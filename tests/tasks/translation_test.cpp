@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "heed/base/files.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 #include "shared_files.h"
 
 namespace heed::tasks {
@@ -13,7 +13,7 @@ constexpr const char* kModel = "models/marian-multi30k-en-de";
 constexpr const char* kSource = "data/multi30k/test_2016_flickr.en.gz";
 
 std::vector<std::string> lines_of(const std::filesystem::path& file) {
-  data::LineReader reader(file.string());
+  text::LineReader reader(file.string());
   std::vector<std::string> lines;
   for (std::string line; reader.next(line);) lines.push_back(line);
   return lines;

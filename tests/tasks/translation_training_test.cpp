@@ -326,9 +326,9 @@ TEST_F(TranslationTrainingTest, ValidatesAModelOfTransformersAsItsRecordSays) {
   const fs::path model = testing::shared_path("models/marian-multi30k-en-de");
   std::vector<std::string> references, recorded;
   std::ofstream tsv(folder_ / "test.tsv");
-  data::LineReader en(testing::shared_path("data/multi30k/test_2016_flickr.en.gz").string());
-  data::LineReader de(testing::shared_path("data/multi30k/test_2016_flickr.de.gz").string());
-  data::LineReader hyp((model / "test_2016_flickr.beam1.hyp.de").string());
+  text::LineReader en(testing::shared_path("data/multi30k/test_2016_flickr.en.gz").string());
+  text::LineReader de(testing::shared_path("data/multi30k/test_2016_flickr.de.gz").string());
+  text::LineReader hyp((model / "test_2016_flickr.beam1.hyp.de").string());
   for (int i = 0; i < kLines; ++i) {
     std::string source, target, hypothesis;
     ASSERT_TRUE(en.next(source) && de.next(target) && hyp.next(hypothesis));

@@ -13,7 +13,7 @@ namespace heed::testing {
 
 // The lines of a shared file, every `stride`-th.
 inline std::vector<std::string> shared_lines(const std::string& name, size_t stride = 1) {
-  text::LineReader reader(shared_path(name));
+  text::LineReader reader(shared_path(name).string());
   std::vector<std::string> lines;
   std::string line;
   for (size_t i = 0; reader.next(line); ++i)

@@ -20,7 +20,7 @@ using heed::testing::TemporaryFolder;
 using ::testing::HasSubstr;
 
 std::vector<std::string> lines_of(const std::filesystem::path& file) {
-  LineReader reader(file);
+  LineReader reader(file.string());
   std::vector<std::string> lines;
   for (std::string line; reader.next(line);) lines.push_back(line);
   return lines;

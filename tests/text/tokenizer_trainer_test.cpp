@@ -28,7 +28,7 @@ const std::vector<std::pair<std::string, TokenizerKind>> kKinds = {{"byte-bpe", 
 std::filesystem::path golden(const std::string& name) { return source_path("tests/golden/tokenizer_trainer/" + name); }
 
 std::vector<std::string> corpus() {
-  LineReader reader(golden("corpus.txt"));
+  LineReader reader(golden("corpus.txt").string());
   std::vector<std::string> lines;
   for (std::string line; reader.next(line);) lines.push_back(line);
   return lines;

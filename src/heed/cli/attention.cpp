@@ -7,8 +7,8 @@
 #include "heed/base/utf8.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/source_options.h"
-#include "heed/data/line_reader.h"
 #include "heed/tasks/alignment.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 namespace {
@@ -79,7 +79,7 @@ int run_attention(Command& command) {
   const tasks::TaskParameters task = source.task(model);
   options.decode = tasks::generation_defaults(*model.model, task.generation);
   options.source = source.limits(task);
-  data::LineReader reader("-");
+  text::LineReader reader("-");
   for (std::string line; reader.next(line);) {
     const std::string text = target.empty() ? tasks::translate_lines(model, options, {line}).at(0) : target;
     const auto alignment = tasks::align(model, line, text, layer, head, task.prefix);

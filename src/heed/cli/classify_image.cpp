@@ -7,8 +7,8 @@
 #include "heed/cli/commands.h"
 #include "heed/cli/files.h"
 #include "heed/data/labelled_images.h"
-#include "heed/data/line_reader.h"
 #include "heed/tasks/image_classification.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 namespace {
@@ -19,7 +19,7 @@ using Path = std::filesystem::path;
 class Files {
  public:
   explicit Files(const std::vector<Path>& given) {
-    if (given.empty()) lines_.emplace("-", data::LineOptions{.strict = true});
+    if (given.empty()) lines_.emplace("-", text::LineOptions{.strict = true});
     for (const Path& path : given) add(path);
   }
 
@@ -42,7 +42,7 @@ class Files {
   }
 
   std::deque<Path> files_;
-  std::optional<data::LineReader> lines_;
+  std::optional<text::LineReader> lines_;
 };
 
 std::string as_json(const tasks::ImageLabels& image, const std::vector<std::string>& labels) {

@@ -1,16 +1,16 @@
-// Text files as lines: whole ones, by the rules of data/line_reader.h, and what shall take one line of them.
+// Text files as lines: whole ones, by the rules of text/line_reader.h, and what shall take one line of them.
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 
 inline std::vector<std::string> read_lines(const std::filesystem::path& file) {
-  data::LineReader reader(file.string());
+  text::LineReader reader(file.string());
   std::vector<std::string> lines;
   for (std::string line; reader.next(line);) lines.push_back(line);
   return lines;

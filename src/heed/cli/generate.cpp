@@ -10,8 +10,8 @@
 #include "heed/base/json.h"
 #include "heed/cli/commands.h"
 #include "heed/cli/decode_options.h"
-#include "heed/data/line_reader.h"
 #include "heed/text/chat_template.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 namespace {
@@ -173,7 +173,7 @@ void chat(Command& command, Generator& generator, const GenerateSettings& settin
   };
   if (!settings.messages.empty()) answer();
   if (!settings.chat) return;
-  data::LineReader reader(settings.input);
+  text::LineReader reader(settings.input);
   std::string line;
   const bool typed = settings.input == "-" && command.input_is_terminal();
   while (true) {
@@ -205,10 +205,8 @@ void run_prompts(Command& command, Generator& generator, const GenerateSettings&
   for (const std::string& ids : settings.prompt_ids)
     add(model.prompt(parse_ids(ids, model.generator->vocab_size())), "--prompt-ids");
   if (settings.prompts.empty() && settings.prompt_ids.empty()) {
-    data::LineReader reader(settings.input);
-    const std::string name = settings.input == "-" ? "standard input" : settings.input;
-    for (std::string line; reader.next(line);)
-      add(model.encode(line), fmt::format("{}:{}", name, reader.report().lines));
+    text::LineReader reader(settings.input);
+    for (std::string line; reader.next(line);) add(model.encode(line), reader.place());
   }
   if (!batch.empty()) generator.run(batch);
 }

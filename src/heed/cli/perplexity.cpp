@@ -4,9 +4,9 @@
 #include "heed/base/error.h"
 #include "heed/base/json.h"
 #include "heed/cli/commands.h"
-#include "heed/data/line_reader.h"
 #include "heed/io/model_folder.h"
 #include "heed/models/registry.h"
+#include "heed/text/line_reader.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::cli {
@@ -23,7 +23,7 @@ struct Texts {
   }
 
   void read(const text::Tokenizer& tokenizer, const std::string& file, bool lines) {
-    data::LineReader reader(file);
+    text::LineReader reader(file);
     std::string whole, line;
     while (reader.next(line)) {
       if (lines) add(tokenizer, line);

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "heed/base/json.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 namespace {
@@ -68,7 +68,7 @@ void stream_texts(Command& command, const tasks::TranslationModel& model, const 
 void stream_lines(Command& command, const tasks::TranslationModel& model, tasks::TranslateOptions options,
                   const std::string& input, size_t window, const std::string& unit) {
   options.window = input == "-" && command.input_is_terminal() ? 1 : window;
-  data::LineReader reader(input);
+  text::LineReader reader(input);
   const auto next = [&]() -> std::optional<std::string> {
     std::string line;
     return reader.next(line) ? std::optional(std::move(line)) : std::nullopt;

@@ -3,7 +3,7 @@
 #include "heed/cli/commands.h"
 #include "heed/cli/decode_options.h"
 #include "heed/cli/source_options.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 
@@ -44,7 +44,7 @@ int run_summarize(Command& command) {
   size_t next = 0;
   const auto next_file = [&]() -> std::optional<std::string> {
     if (next == files.size()) return std::nullopt;
-    return data::cleaned(read_file(files[next++]));
+    return text::cleaned(read_file(files[next++]));
   };
   stream_texts(command, model, options, next_file, "documents");
   return kOk;

@@ -11,7 +11,7 @@
 #include "heed/base/error.h"
 #include "heed/base/json.h"
 #include "heed/cli/command.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::cli {
@@ -36,7 +36,7 @@ class TextRows {
   void run(const Prepare& prepare, const Process& process, const Write& write) {
     using Item = decltype(prepare(std::string()));
     const auto begin = std::chrono::steady_clock::now();
-    data::LineReader reader(input_);
+    text::LineReader reader(input_);
     Progress progress = command_.progress();
     // Who types lines at a terminal waits for each answer.
     const size_t window = input_ == "-" && command_.input_is_terminal() ? 1 : window_;
@@ -47,7 +47,8 @@ class TextRows {
     for (bool more = true; more;) {
       std::vector<Item> items;
       std::string line;
-      while (items.size() < window && (more = reader.next(line))) items.push_back(at_line(++lines, prepare, line));
+      for (; items.size() < window && (more = reader.next(line)); ++lines)
+        items.push_back(prepared(prepare, line, reader));
       auto results = process(items);
       for (size_t i = 0; i < items.size(); ++i) write(items[i], results[i]);
       progress.update([&] {
@@ -61,11 +62,11 @@ class TextRows {
 
  private:
   template <class Prepare>
-  auto at_line(uint64_t number, const Prepare& prepare, const std::string& line) const {
+  static auto prepared(const Prepare& prepare, const std::string& line, const text::LineReader& reader) {
     try {
       return prepare(line);
     } catch (const DataError& e) {
-      fail<DataError>("{}:{}: {}", input_ == "-" ? "standard input" : input_, number, e.what());
+      fail<DataError>("{}: {}", reader.place(), e.what());
     }
   }
 

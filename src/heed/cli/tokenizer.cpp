@@ -4,7 +4,7 @@
 
 #include "heed/base/json.h"
 #include "heed/cli/commands.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 #include "heed/text/marian_tokenizer.h"
 #include "heed/text/pipeline_tokenizer.h"
 #include "heed/text/sentencepiece.h"
@@ -196,7 +196,7 @@ int run_tokenizer_encode(Command& command) {
   command.parse();
 
   const std::unique_ptr<Pieces> pieces = conversion.load(command.options());
-  data::LineReader reader(conversion.input);
+  text::LineReader reader(conversion.input);
   for (std::string line; reader.next(line);) {
     if (command.common().json) command.output().line(pieces->describe(line).dump());
     else if (conversion.form == Form::kIds)
@@ -217,17 +217,15 @@ int run_tokenizer_decode(Command& command) {
   command.parse();
 
   const std::unique_ptr<Pieces> pieces = conversion.load(command.options());
-  data::LineReader reader(conversion.input);
-  uint64_t number = 0;
+  text::LineReader reader(conversion.input);
   for (std::string line; reader.next(line);) {
-    ++number;
     std::string text;
     try {
       const Strings words = words_of(line);
       text =
           conversion.form == Form::kIds ? pieces->decode(ids_of(words, pieces->size())) : pieces->decode_pieces(words);
     } catch (const Error& error) {
-      fail<DataError>("{}:{}: {}", conversion.input == "-" ? "standard input" : conversion.input, number, error.what());
+      fail<DataError>("{}: {}", reader.place(), error.what());
     }
     command.output().line(command.common().json ? Json{{"text", text}}.dump() : text);
   }

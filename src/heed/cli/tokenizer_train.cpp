@@ -6,7 +6,7 @@
 #include "heed/base/json.h"
 #include "heed/base/log.h"
 #include "heed/cli/commands.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 #include "heed/text/sentencepiece.h"
 #include "heed/text/sentencepiece_trainer.h"
 #include "heed/text/tokenizer_trainer.h"
@@ -81,7 +81,7 @@ int train_tokenizer(Command& command, const std::vector<std::filesystem::path>& 
   Progress progress = command.progress();
   uint64_t too_long = 0;
   for (const auto& input : inputs) {
-    data::LineReader reader(input.string());
+    text::LineReader reader(input.string());
     for (std::string line; reader.next(line);) {
       if (line.size() > max_line_bytes) ++too_long;
       else trainer.add(line);

@@ -64,6 +64,8 @@ int train_together(dist::Communicator& together, Command& command, const Trainin
   together.barrier();
   const bool going_on = options.resume && train::OutputFolder::is_resumable(options.output);
   const MadeTask made = make(going_on ? options.output : std::filesystem::path());
+  check<UsageError>(made.task->has_validation() || options.valid_every == 0 || !command.options().given("valid-every"),
+                    "--valid-every counts steps between validations, for which no data is held out");
   // train() does so too, but how many batches there are, and which is the heaviest, is asked before.
   if (!options.shuffle) made.task->batches().keep_order();
   choose_batch_size(together, command, options, training.memory_limit(), going_on, *made.task);

@@ -172,6 +172,8 @@ void TranslationOptions::refuse_with_init(Command& command) const {
 tasks::TranslationTrainingOptions TranslationOptions::resolve(Command& command, const train::Recipe& recipe,
                                                               const std::filesystem::path& resume) {
   refuse_with_init(command);
+  check<UsageError>(!task_.tokenizer.separate || !share_embeddings_ || !command.options().given("share-embeddings"),
+                    "--share-embeddings needs a joint vocabulary, and --separate-vocabularies asks for two");
   tasks::TranslationTrainingOptions t = task_;
   t.structure = structure();
   t.resume = resume;

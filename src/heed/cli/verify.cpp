@@ -1,7 +1,7 @@
 // heed verify: a model folder against its recordings, or against another folder.
 #include "heed/verify/verify.h"
 #include "heed/cli/commands.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::cli {
 namespace {
@@ -28,7 +28,7 @@ void print_table(Output& out, const verify::Report& report) {
 }
 
 std::vector<std::string> read_lines(const std::string& file, size_t most) {
-  data::LineReader reader(file);
+  text::LineReader reader(file);
   std::vector<std::string> lines;
   for (std::string line; lines.size() < most && reader.next(line);) lines.push_back(line);
   return lines;

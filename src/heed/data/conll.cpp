@@ -5,7 +5,7 @@
 
 #include "heed/base/error.h"
 #include "heed/data/json_lines.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::data {
 namespace {
@@ -117,7 +117,7 @@ TaggedText read_conll(const std::filesystem::path& file, const ConllOptions& opt
   check<UsageError>(options.word_column > 0, "columns are counted from 1");
   TaggedText text;
   text.file = file.string();
-  LineReader reader(text.file, {.strict = true});
+  text::LineReader reader(text.file, {.strict = true});
   ConllLines lines(text, options);
   for (std::string line; reader.next(line);) lines.take(line, reader.report().lines);
   check<DataError>(!text.sentences.empty(), "{}: holds no sentence", text.file);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
-#include "heed/data/byte_source.h"
+#include "heed/text/byte_source.h"
 
 namespace heed::data {
 namespace {
@@ -47,7 +47,7 @@ void DocumentReader::open_file() {
   lines_.reset();
   json_lines_.reset();
   if (holds_json_lines(path)) json_lines_ = std::make_unique<JsonLines>(path);
-  else if (options_.per == DocumentsPer::kLine) lines_ = std::make_unique<LineReader>(path, options_.lines);
+  else if (options_.per == DocumentsPer::kLine) lines_ = std::make_unique<text::LineReader>(path, options_.lines);
   where_.clear();
 }
 
@@ -62,24 +62,24 @@ bool DocumentReader::next_in_file(std::string& text) {
   }
   if (lines_) {
     if (!lines_->next(text)) return false;
-    where_ = fmt::format("{}:{}", path, lines_->report().lines);
+    where_ = lines_->place();
     return true;
   }
   if (!where_.empty()) return false;  // the one document has been given out
   where_ = path;
-  LineReport report;
+  text::LineReport report;
   text = read_text(path, options_.lines, &report);
   note(report);
   return true;
 }
 
-void DocumentReader::note(const LineReport& report) { replaced_ += report.invalid_utf8 + report.nul; }
+void DocumentReader::note(const text::LineReport& report) { replaced_ += report.invalid_utf8 + report.nul; }
 
 std::string DocumentReader::where() const { return where_; }
 
-std::string read_text(const std::string& path, const LineOptions& options, LineReport* report) {
-  const std::string bytes = read_bytes(path);
-  LineRules rules(path, options);
+std::string read_text(const std::string& path, const text::LineOptions& options, text::LineReport* report) {
+  const std::string bytes = text::read_bytes(path);
+  text::LineRules rules(path, options);
   std::string text, scratch;
   text.reserve(bytes.size());
   size_t begin = rules.byte_order_mark(bytes);

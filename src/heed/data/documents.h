@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "heed/data/json_lines.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::data {
 
@@ -22,7 +22,7 @@ enum class DocumentsPer : uint8_t { kFile, kLine };
 struct DocumentOptions {
   DocumentsPer per = DocumentsPer::kFile;  // of text files; those named .jsonl or .json (.gz, .zst) hold one a line
   std::string text_key = "text";           // in JSON lines
-  LineOptions lines{};                     // of text files
+  text::LineOptions lines{};               // of text files
   uint64_t most = 0;                       // documents that are read; 0: all
 };
 
@@ -46,14 +46,14 @@ class DocumentReader {
  private:
   bool next_in_file(std::string& text);
   void open_file();
-  void note(const LineReport& report);
+  void note(const text::LineReport& report);
 
   std::vector<std::filesystem::path> files_;
   DocumentOptions options_;
-  size_t file_ = 0;                    // the one being read
-  bool is_open_ = false;               // whether it has been begun
-  uint64_t found_ = 0;                 // documents in it
-  std::unique_ptr<LineReader> lines_;  // one of these two, for documents that are lines
+  size_t file_ = 0;                          // the one being read
+  bool is_open_ = false;                     // whether it has been begun
+  uint64_t found_ = 0;                       // documents in it
+  std::unique_ptr<text::LineReader> lines_;  // one of these two, for documents that are lines
   std::unique_ptr<JsonLines> json_lines_;
   std::string where_;
   uint64_t documents_ = 0, empty_ = 0, replaced_ = 0;
@@ -61,6 +61,7 @@ class DocumentReader {
 
 // A whole text file by the rules of line_reader.h, its line ends kept as '\n', and what `report` may ask for. Throws
 // DataError, IoError.
-std::string read_text(const std::string& path, const LineOptions& options = {}, LineReport* report = nullptr);
+std::string read_text(const std::string& path, const text::LineOptions& options = {},
+                      text::LineReport* report = nullptr);
 
 }  // namespace heed::data

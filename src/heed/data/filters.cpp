@@ -22,7 +22,7 @@ std::string FilterReport::text() const {
   mention(ratio, "with lengths too far apart");
   separator = "; ";
   mention(cropped, "cropped");
-  out += fmt::format("; {} source and {} target tokens, the longest {} and {}.", source_tokens, target_tokens,
+  out += fmt::format("; {} source and {} target tokens, the longest {} and {}", source_tokens, target_tokens,
                      longest_source, longest_target);
   return out;
 }

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "heed/base/error.h"
-#include "heed/data/byte_source.h"
+#include "heed/text/byte_source.h"
 
 namespace heed::data {
 namespace {
@@ -14,7 +14,7 @@ constexpr uint32_t kMaxSide = 1 << 14, kMaxCount = 1 << 30;
 constexpr size_t kMaxBytes = size_t{1} << 36, kChunk = size_t{1} << 20;
 
 // Reads up to `size` bytes behind `bytes`; fewer at the end.
-void append(ByteSource& source, std::vector<uint8_t>& bytes, size_t size) {
+void append(text::ByteSource& source, std::vector<uint8_t>& bytes, size_t size) {
   std::array<char, 1 << 16> buffer;
   while (size > 0) {
     const size_t got = source.read(std::span(buffer).first(std::min(size, buffer.size())));
@@ -31,7 +31,7 @@ struct Array {
 };
 
 Array read_array(const std::string& file, size_t rank) {
-  const auto source = open_bytes(file);
+  const auto source = text::open_bytes(file);
   std::vector<uint8_t> header;
   append(*source, header, 4 + 4 * rank);
   check<DataError>(header.size() >= 4 && header[0] == 0 && header[1] == 0, "{}: not an IDX file", file);

@@ -45,7 +45,7 @@ class NamelessFile {
   int fd_ = -1;
 };
 
-MappedFile unpacked(ByteSource& bytes, const fs::path& scratch) {
+MappedFile unpacked(text::ByteSource& bytes, const fs::path& scratch) {
   NamelessFile file(scratch);
   std::vector<char> buffer(kBufferSize);
   while (const size_t count = bytes.read(buffer)) file.write({buffer.data(), count});
@@ -69,19 +69,20 @@ fs::path default_scratch_folder() {
   return ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
 }
 
-IndexedLines::IndexedLines(const std::string& path, LineOptions options, const fs::path& scratch, const Visit& visit)
+IndexedLines::IndexedLines(const std::string& path, text::LineOptions options, const fs::path& scratch,
+                           const Visit& visit)
     : path_(path) {
-  check_ordinary_file(path);
-  const auto bytes = open_bytes(path);
+  text::check_ordinary_file(path);
+  const auto bytes = text::open_bytes(path);
   compression_ = bytes->compression();
-  text_ = compression_ == Compression::kNone ? MappedFile(path) : unpacked(*bytes, scratch);
-  LineRules rules(path, options);
+  text_ = compression_ == text::Compression::kNone ? MappedFile(path) : unpacked(*bytes, scratch);
+  text::LineRules rules(path, options);
   index(rules, visit);
   report_ = rules.report();
   check<DataError>(size() > 0, "{}: holds no line", path);
 }
 
-void IndexedLines::index(LineRules& rules, const Visit& visit) {
+void IndexedLines::index(text::LineRules& rules, const Visit& visit) {
   const std::string_view text = text_.text();
   std::string scratch;
   size_t begin = rules.byte_order_mark(text);
@@ -90,7 +91,7 @@ void IndexedLines::index(LineRules& rules, const Visit& visit) {
     const size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view line = text.substr(begin, end - begin);
     rules.apply(line, scratch);
-    if (visit) visit(size(), without_carriage_return(line));
+    if (visit) visit(size(), text::without_carriage_return(line));
     begin = end + 1;
     starts_.append(begin);
   }
@@ -98,7 +99,7 @@ void IndexedLines::index(LineRules& rules, const Visit& visit) {
 
 std::string_view IndexedLines::raw(uint64_t i) const {
   const uint64_t begin = starts_[i], next = starts_[i + 1];
-  return without_carriage_return(text_.text().substr(begin, next - 1 - begin));
+  return text::without_carriage_return(text_.text().substr(begin, next - 1 - begin));
 }
 
 }  // namespace heed::data

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "heed/base/files.h"
-#include "heed/data/byte_source.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/byte_source.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::data {
 
@@ -44,7 +44,7 @@ class IndexedLines {
 
   // Reads the whole file once. Throws DataError as check_ordinary_file, ByteSource and LineRules do, and for a file
   // that unpacks to nothing; IoError if the unpacked text cannot be written to `scratch`.
-  IndexedLines(const std::string& path, LineOptions options, const std::filesystem::path& scratch,
+  IndexedLines(const std::string& path, text::LineOptions options, const std::filesystem::path& scratch,
                const Visit& visit = {});
 
   uint64_t size() const { return starts_.size() - 1; }
@@ -53,20 +53,20 @@ class IndexedLines {
   std::string_view raw(uint64_t i) const;
 
   // Line i < size(), cleaned.
-  std::string line(uint64_t i) const { return cleaned(raw(i)); }
+  std::string line(uint64_t i) const { return text::cleaned(raw(i)); }
 
   const std::string& path() const { return path_; }
-  Compression compression() const { return compression_; }
-  const LineReport& report() const { return report_; }
+  text::Compression compression() const { return compression_; }
+  const text::LineReport& report() const { return report_; }
 
  private:
-  void index(LineRules& rules, const Visit& visit);
+  void index(text::LineRules& rules, const Visit& visit);
 
   std::string path_;
-  Compression compression_ = Compression::kNone;
+  text::Compression compression_ = text::Compression::kNone;
   MappedFile text_;
   OffsetIndex starts_;  // of each line, and one past the last line's '\n' (which may be missing)
-  LineReport report_;
+  text::LineReport report_;
 };
 
 }  // namespace heed::data

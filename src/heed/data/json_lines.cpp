@@ -14,16 +14,13 @@ const Json& value_at(const Json& object, std::string_view key, const std::string
 }  // namespace
 
 bool JsonLines::next(Json& object) {
-  do {
+  do
     if (!reader_.next(text_)) return false;
-    ++line_;
-  } while (text_.find_first_not_of(" \t") == std::string::npos);
+  while (text_.find_first_not_of(" \t") == std::string::npos);
   object = parse_json_data(text_, where());
   check<DataError>(object.is_object(), "{}: a JSON object is expected, one a line; got {}", where(), kind_of(object));
   return true;
 }
-
-std::string JsonLines::where() const { return fmt::format("{}:{}", file_, line_); }
 
 std::string_view kind_of(const Json& value) {
   if (value.is_string()) return "a string";

@@ -8,27 +8,25 @@
 #include <vector>
 
 #include "heed/base/json.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::data {
 
 class JsonLines {
  public:
-  explicit JsonLines(const std::string& path) : file_(path), reader_(path, {.strict = true}) {}
+  explicit JsonLines(const std::string& path) : reader_(path, {.strict = true}) {}
 
   // The next line's object; false at the end. Throws DataError with file and line for what is not JSON, not an object
   // or not UTF-8.
   bool next(Json& object);
 
   // "train.jsonl:17": the line given out last, from 1.
-  std::string where() const;
-  uint64_t line() const { return line_; }
+  std::string where() const { return reader_.place(); }
+  uint64_t line() const { return reader_.report().lines; }
 
  private:
-  std::string file_;
-  LineReader reader_;
+  text::LineReader reader_;
   std::string text_;
-  uint64_t line_ = 0;
 };
 
 // What a JSON value is, for messages: "a string", "a list", "null".

@@ -54,8 +54,11 @@ LabelledImages LabelledImages::read(const fs::path& path, const ImageTableOption
   check<DataError>(fs::exists(path, code), "{}: no such file or folder", path.string());
   LabelledImages images;
   images.source_ = path.string();
+  const bool is_table = !fs::is_directory(path, code) && named_as_table(path);
+  check<UsageError>(is_table || (options.path.empty() && options.label.empty()),
+                    "{}: is no table (.csv, .tsv, .jsonl), so that it has no columns to choose", path.string());
   if (fs::is_directory(path, code)) images.read_folder(path);
-  else if (named_as_table(path)) images.read_table(path, options);
+  else if (is_table) images.read_table(path, options);
   else images.read_idx(path);
   return images;
 }

@@ -8,8 +8,8 @@ namespace heed::data {
 
 ParallelCorpus ParallelCorpus::from_files(const std::string& source, const std::string& target,
                                           const CorpusOptions& options) {
-  check_ordinary_file(source);
-  check_ordinary_file(target);
+  text::check_ordinary_file(source);
+  text::check_ordinary_file(target);
   std::error_code unknown;
   check<DataError>(!std::filesystem::equivalent(source, target, unknown), "{}: is both the source and the target",
                    source);
@@ -38,7 +38,7 @@ TextPair ParallelCorpus::pair(uint64_t i) const {
   if (files_.size() == 2) return {files_[0].line(i), files_[1].line(i)};
   const std::string_view line = files_[0].raw(i);
   const size_t tab = line.find('\t');
-  return {cleaned(line.substr(0, tab)), cleaned(line.substr(tab + 1))};
+  return {text::cleaned(line.substr(0, tab)), text::cleaned(line.substr(tab + 1))};
 }
 
 }  // namespace heed::data

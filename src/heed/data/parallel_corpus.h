@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "heed/data/indexed_lines.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::data {
 
@@ -21,7 +21,7 @@ struct TextPair {
 };
 
 struct CorpusOptions {
-  LineOptions lines{};
+  text::LineOptions lines{};
   std::filesystem::path scratch = default_scratch_folder();  // for unpacked text
 };
 

@@ -5,8 +5,8 @@
 
 #include "heed/base/error.h"
 #include "heed/base/utf8.h"
-#include "heed/data/byte_source.h"
 #include "heed/data/json_lines.h"
+#include "heed/text/byte_source.h"
 
 namespace heed::data {
 namespace {
@@ -24,7 +24,7 @@ class SquadReader {
   explicit SquadReader(const std::filesystem::path& file) { data_.file = file.string(); }
 
   SquadData read() {
-    const Json root = parse_json_data(read_bytes(data_.file), data_.file);
+    const Json root = parse_json_data(text::read_bytes(data_.file), data_.file);
     size_t article = 0;
     for (const Json& one : list_at(root, "data", data_.file)) take_article(one, ++article);
     check<DataError>(!data_.questions.empty(), "{}: holds no question", data_.file);

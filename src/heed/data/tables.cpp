@@ -7,7 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/data/json_lines.h"
-#include "heed/data/line_reader.h"
+#include "heed/text/line_reader.h"
 
 namespace heed::data {
 namespace {
@@ -27,7 +27,7 @@ std::vector<std::string> split_at_tabs(std::string_view line) {
 // Reads records of CSV, which may go over several lines.
 class CsvRecords {
  public:
-  CsvRecords(LineReader& lines, const std::string& file) : lines_(lines), file_(file) {}
+  CsvRecords(text::LineReader& lines, const std::string& file) : lines_(lines), file_(file) {}
 
   // The next record; false at the end. `line` is where it begins.
   bool next(std::vector<std::string>& fields, uint64_t& line) {
@@ -71,7 +71,7 @@ class CsvRecords {
     }
   }
 
-  LineReader& lines_;
+  text::LineReader& lines_;
   const std::string& file_;
   uint64_t line_ = 0;
 };
@@ -124,6 +124,10 @@ void Table::read_delimited(const TableOptions& options, const Split& split) {
   if (!split(fields, line)) return;
   if (options.header) {
     columns_ = fields;
+    for (size_t i = 0; i < fields.size(); ++i)
+      check<DataError>(
+          fields[i].empty() || std::count(fields.begin(), fields.begin() + static_cast<ptrdiff_t>(i), fields[i]) == 0,
+          "{}: two columns have the name \"{}\"", at(line), fields[i]);
   } else {
     for (size_t i = 1; i <= fields.size(); ++i) columns_.push_back(std::to_string(i));
     add_row(line, fields);
@@ -132,7 +136,7 @@ void Table::read_delimited(const TableOptions& options, const Split& split) {
 }
 
 void Table::read_tsv(const TableOptions& options) {
-  LineReader lines(file_.string(), {.strict = true});
+  text::LineReader lines(file_.string(), {.strict = true});
   std::string text;
   uint64_t number = 0;
   read_delimited(options, [&](std::vector<std::string>& fields, uint64_t& line) {
@@ -144,7 +148,7 @@ void Table::read_tsv(const TableOptions& options) {
 }
 
 void Table::read_csv(const TableOptions& options) {
-  LineReader lines(file_.string(), {.strict = true});
+  text::LineReader lines(file_.string(), {.strict = true});
   const std::string name = file_.string();
   CsvRecords records(lines, name);
   read_delimited(options, [&](std::vector<std::string>& fields, uint64_t& line) { return records.next(fields, line); });

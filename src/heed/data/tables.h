@@ -29,8 +29,8 @@ struct TableOptions {
 class Table {
  public:
   // The name's ending says the format: .tsv, .csv, .jsonl or .json (and .gz or .zst behind it); .txt is TSV. Throws
-  // UsageError for another ending; IoError; DataError naming file and line for a row with another number of columns, a
-  // quote that is not closed, broken JSON, malformed UTF-8, and for a file without rows.
+  // UsageError for another ending; IoError; DataError naming file and line for a row with another number of columns,
+  // two columns of one name, a quote that is not closed, broken JSON, malformed UTF-8, and for a file without rows.
   static Table read(const std::filesystem::path& file, const TableOptions& options = {});
 
   size_t rows() const { return rows_.size(); }

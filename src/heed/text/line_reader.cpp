@@ -1,189 +1,150 @@
 #include "heed/text/line_reader.h"
 
-#include <zlib.h>
-#include <zstd.h>
-
-#include <cerrno>
-#include <cstdio>
+#include <algorithm>
 #include <cstring>
-#include <utility>
-#include <vector>
 
 #include "heed/base/error.h"
+#include "heed/base/utf8.h"
 
 namespace heed::text {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{1} << 16;
+constexpr size_t kBufferSize = size_t{1} << 18;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, CloseFile>;
+// True if the line is ASCII without NUL, as most lines or at least most of their bytes are.
+bool is_plain_ascii(std::string_view line) {
+  // Without a branch in the loop the compiler vectorises it. 1..127 are the only bytes whose predecessor is below 127.
+  unsigned bad = 0;
+  for (const char c : line) bad |= static_cast<uint8_t>(c - 1) >= 127;
+  return bad == 0;
+}
 
-class PlainSource : public ByteSource {
- public:
-  PlainSource(File file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
-
-  size_t read(char* to, size_t capacity) override {
-    const size_t n = std::fread(to, 1, capacity, file_.get());
-    check<IoError>(n > 0 || !std::ferror(file_.get()), "{}: cannot read: {}", name_, errno_text(errno));
-    return n;
-  }
-
- private:
-  File file_;
-  std::string name_;
-};
-
-// The compressed bytes of a file, in chunks, counting them for messages.
-class Compressed {
- public:
-  Compressed(File file, const std::string& name) : source_(std::move(file), name), chunk_(kBufferBytes) {}
-
-  // The next chunk; empty at the end.
-  std::pair<const char*, size_t> next() {
-    const size_t n = source_.read(chunk_.data(), chunk_.size());
-    offset_ += n;
-    return {chunk_.data(), n};
-  }
-  size_t offset() const { return offset_; }
-
- private:
-  PlainSource source_;
-  std::vector<char> chunk_;
-  size_t offset_ = 0;
-};
-
-class GzipSource : public ByteSource {
- public:
-  GzipSource(File file, const std::string& name) : input_(std::move(file), name), name_(name) {
-    check<MemoryError>(inflateInit2(&stream_, 15 + 16) == Z_OK, "{}: no memory to decompress", name);
-  }
-  GzipSource(const GzipSource&) = delete;
-  GzipSource& operator=(const GzipSource&) = delete;
-  ~GzipSource() override { inflateEnd(&stream_); }
-
-  size_t read(char* to, size_t capacity) override {
-    stream_.next_out = reinterpret_cast<Bytef*>(to);
-    stream_.avail_out = static_cast<uInt>(capacity);
-    while (stream_.avail_out == capacity) {
-      if (stream_.avail_in == 0) {
-        const auto [chunk, size] = input_.next();
-        if (size == 0) {
-          check<DataError>(between_members_, "{}: the gzip data is cut short after {} bytes", name_, input_.offset());
-          return 0;
-        }
-        stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(chunk));
-        stream_.avail_in = static_cast<uInt>(size);
-      }
-      if (between_members_ && started_) inflateReset(&stream_);
-      started_ = true;
-      const int status = inflate(&stream_, Z_NO_FLUSH);
-      between_members_ = status == Z_STREAM_END;
-      check<DataError>(status == Z_OK || status == Z_STREAM_END, "{}: the gzip data is damaged near byte {}: {}", name_,
-                       input_.offset() - stream_.avail_in, stream_.msg ? stream_.msg : "unexpected end");
-    }
-    return capacity - stream_.avail_out;
-  }
-
- private:
-  Compressed input_;
-  std::string name_;
-  z_stream stream_{};
-  bool started_ = false;
-  bool between_members_ = true;
-};
-
-class ZstdSource : public ByteSource {
- public:
-  ZstdSource(File file, const std::string& name)
-      : input_(std::move(file), name), name_(name), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
-    check<MemoryError>(stream_ != nullptr, "{}: no memory to decompress", name);
-  }
-
-  size_t read(char* to, size_t capacity) override {
-    ZSTD_outBuffer out{to, capacity, 0};
-    while (out.pos == 0) {
-      if (chunk_.pos == chunk_.size && !more_to_flush_) {
-        const auto [chunk, size] = input_.next();
-        if (size == 0) {
-          check<DataError>(frame_done_, "{}: the zstd data is cut short after {} bytes", name_, input_.offset());
-          return 0;
-        }
-        chunk_ = {chunk, size, 0};
-      }
-      const size_t hint = ZSTD_decompressStream(stream_.get(), &out, &chunk_);
-      check<DataError>(!ZSTD_isError(hint), "{}: the zstd data is damaged near byte {}: {}", name_,
-                       input_.offset() - (chunk_.size - chunk_.pos), ZSTD_getErrorName(hint));
-      frame_done_ = hint == 0;
-      more_to_flush_ = !frame_done_ && out.pos == capacity;
-    }
-    return out.pos;
-  }
-
- private:
-  Compressed input_;
-  std::string name_;
-  std::unique_ptr<ZSTD_DStream, size_t (*)(ZSTD_DStream*)> stream_;
-  ZSTD_inBuffer chunk_{nullptr, 0, 0};
-  bool frame_done_ = true;
-  bool more_to_flush_ = false;  // the decoder may hold output that had no room
-};
-
-std::unique_ptr<ByteSource> open_source(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  check<IoError>(!std::filesystem::is_directory(path), "{}: is a folder, not a file", name);
-  File file(std::fopen(path.c_str(), "rbe"));
-  check<IoError>(file != nullptr, "{}: cannot open: {}", name, errno_text(errno));
-  // Peeking by ungetc would be limited to one byte; the first four are read and put back by seeking, unless the file
-  // is a pipe, which is then taken as plain text from its first byte on.
-  unsigned char magic[4] = {};
-  if (std::fseek(file.get(), 0, SEEK_CUR) == 0) {
-    const size_t n = std::fread(magic, 1, sizeof magic, file.get());
-    check<IoError>(std::fseek(file.get(), 0, SEEK_SET) == 0, "{}: cannot seek: {}", name, errno_text(errno));
-    if (n >= 2 && magic[0] == 0x1F && magic[1] == 0x8B) return std::make_unique<GzipSource>(std::move(file), name);
-    if (n == 4 && std::memcmp(magic, "\x28\xB5\x2F\xFD", 4) == 0)
-      return std::make_unique<ZstdSource>(std::move(file), name);
-  }
-  return std::make_unique<PlainSource>(std::move(file), name);
+bool is_clean(std::string_view line) {
+  return is_plain_ascii(line) || (line.find('\0') == std::string_view::npos && is_valid_utf8(line));
 }
 
 }  // namespace
 
-LineReader::LineReader(const std::filesystem::path& file, size_t keep)
-    : source_(open_source(file)), keep_(keep), buffer_(kBufferBytes, '\0') {}
-
-bool LineReader::fill() {
-  begin_ = 0;
-  end_ = source_->read(buffer_.data(), buffer_.size());
-  return end_ > 0;
+std::string LineReport::text() const {
+  std::string out = fmt::format("{} lines", lines);
+  const char* separator = "; ";
+  const auto mention = [&](uint64_t count, std::string_view what) {
+    if (count == 0) return;
+    out += fmt::format("{}{} {}", separator, count, what);
+    separator = ", ";
+  };
+  mention(empty, "empty");
+  mention(crlf, "ended in CRLF");
+  mention(bom, "byte order mark stripped");
+  mention(nul, "NUL bytes replaced by U+FFFD");
+  mention(invalid_utf8, "malformed UTF-8 parts replaced by U+FFFD");
+  return out;
 }
 
-bool LineReader::next(std::string& line) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  line.clear();
-  bool any = false, cut = false;
-  while (begin_ < end_ || fill()) {
-    any = true;
-    const char* from = buffer_.data() + begin_;
-    const auto* newline = static_cast<const char*>(std::memchr(from, '\n', end_ - begin_));
-    const size_t length = newline ? static_cast<size_t>(newline - from) : end_ - begin_;
-    line.append(from, length);
-    begin_ += length + (newline ? 1 : 0);
-    if (line_number_ == 0 && !cut && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
-    // One more byte than is given tells a carriage return at the line's end from one within.
-    if (keep_ < line.size() && keep_ + 1 < line.size()) {
-      line.resize(keep_ + 1);
-      cut = true;
-    }
-    if (newline) break;
+Json LineReport::json() const {
+  return {{"lines", lines},    {"empty", empty}, {"crlf", crlf},
+          {"bom", bom},        {"nul", nul},     {"invalid_utf8", invalid_utf8},
+          {"longest", longest}};
+}
+
+std::string_view without_carriage_return(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+std::string cleaned(std::string_view line) {
+  if (is_clean(line)) return std::string(line);
+  std::string out;
+  out.reserve(line.size() + line.size() / 8);
+  while (!line.empty()) {
+    const CodePoint c = decode_utf8(line);
+    append_utf8(out, c.value == 0 ? kReplacementCharacter : c.value);
+    line.remove_prefix(c.length);
   }
-  if (!any) return false;
-  if (!cut && line.ends_with('\r')) line.pop_back();
-  if (line.size() > keep_) line.resize(keep_);
-  ++line_number_;
-  return true;
+  return out;
+}
+
+LineRules::LineRules(std::string name, LineOptions options) : name_(std::move(name)), options_(options) {}
+
+size_t LineRules::byte_order_mark(std::string_view head) {
+  if (!head.starts_with(kByteOrderMark)) return 0;
+  ++report_.bom;
+  return kByteOrderMark.size();
+}
+
+std::string_view LineRules::apply(std::string_view line, std::string& scratch) {
+  check_length(line.size());
+  ++report_.lines;
+  const std::string_view stripped = without_carriage_return(line);
+  report_.crlf += stripped.size() != line.size();
+  report_.empty += stripped.empty();
+  std::string_view result = stripped;
+  if (!is_clean(stripped)) {
+    count_replaced(stripped);
+    scratch = cleaned(stripped);
+    result = scratch;
+  }
+  report_.longest = std::max<uint64_t>(report_.longest, result.size());
+  return result;
+}
+
+std::string LineRules::place() const { return fmt::format("{}:{}", name_, report_.lines); }
+
+void LineRules::check_length(uint64_t bytes) const {
+  check<DataError>(bytes <= options_.max_line_bytes, "{}:{}: the line is longer than {} bytes", name_,
+                   report_.lines + 1, options_.max_line_bytes);
+}
+
+void LineRules::count_replaced(std::string_view line) {
+  size_t at = 0;
+  while (at < line.size()) {
+    const CodePoint c = decode_utf8(line.substr(at));
+    check<DataError>(c.valid || !options_.strict, "{}: byte {} (0x{:02x}) is not valid UTF-8", place(), at + 1,
+                     static_cast<uint8_t>(line[at]));
+    check<DataError>(c.value != 0 || !options_.strict, "{}: byte {} is NUL", place(), at + 1);
+    report_.invalid_utf8 += !c.valid;
+    report_.nul += c.value == 0;
+    at += c.length;
+  }
+}
+
+LineReader::LineReader(const std::string& path, LineOptions options)
+    : bytes_(open_bytes(path)), rules_(input_name(path), options), buffer_(kBufferSize) {}
+
+bool LineReader::next(std::string& line) {
+  raw_.clear();
+  for (;;) {
+    const std::string_view pending(buffer_.data() + begin_, end_ - begin_);
+    const size_t length = pending.find('\n');
+    if (length != std::string_view::npos) {
+      begin_ += length + 1;
+      // Most lines lie in the buffer whole and need no copy before the rules.
+      if (raw_.empty()) return line = rules_.apply(pending.substr(0, length), scratch_), true;
+      raw_ += pending.substr(0, length);
+      return line = rules_.apply(raw_, scratch_), true;
+    }
+    raw_ += pending;
+    begin_ = end_ = 0;
+    rules_.check_length(raw_.size());
+    if (!fill()) break;
+  }
+  if (raw_.empty()) return false;
+  return line = rules_.apply(raw_, scratch_), true;
+}
+
+bool LineReader::fill() {
+  end_ = bytes_->read(buffer_);
+  if (started_) return end_ > 0;
+  started_ = true;
+  // A pipe may deliver the first three bytes one by one.
+  while (end_ > 0 && end_ < kByteOrderMark.size() && kByteOrderMark.starts_with({buffer_.data(), end_})) {
+    const size_t more = bytes_->read(std::span(buffer_).subspan(end_));
+    if (more == 0) break;
+    end_ += more;
+  }
+  begin_ = rules_.byte_order_mark({buffer_.data(), end_});
+  return end_ > 0;
 }
 
 }  // namespace heed::text

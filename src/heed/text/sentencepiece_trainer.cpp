@@ -99,7 +99,7 @@ std::vector<std::string> read_lines(const std::vector<std::filesystem::path>& in
   Random random(options.seed);
   int64_t usable = 0;
   for (const std::filesystem::path& input : inputs) {
-    LineReader reader(input, static_cast<size_t>(options.max_sentence_length) + 1);
+    LineReader reader(input.string());
     while (reader.next(line)) {
       ++result.lines;
       if (line.size() > static_cast<size_t>(options.max_sentence_length)) {

@@ -7,8 +7,8 @@
 #include <cmath>
 
 #include "heed/base/files.h"
-#include "heed/data/line_reader.h"
 #include "heed/tensor/backends.h"
+#include "heed/text/line_reader.h"
 #include "heed/text/tokenizer.h"
 #include "heed/verify/batches.h"
 #include "heed/verify/verify.h"
@@ -69,7 +69,7 @@ std::string obstacle(const models::Model& model) {
 }
 
 std::vector<std::string> read_lines(const fs::path& file) {
-  data::LineReader reader(file.string());
+  text::LineReader reader(file.string());
   std::vector<std::string> lines;
   for (std::string line; lines.size() < 1000 && reader.next(line);) lines.push_back(line);
   return lines;

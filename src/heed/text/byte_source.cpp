@@ -1,4 +1,4 @@
-#include "heed/data/byte_source.h"
+#include "heed/text/byte_source.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 
 #include "heed/base/error.h"
 
-namespace heed::data {
+namespace heed::text {
 namespace {
 
 constexpr size_t kBufferSize = size_t{1} << 18;
@@ -27,7 +27,7 @@ constexpr std::string_view kSkippableTail = "\x2a\x4d\x18";
 // The file as it lies on the disk, through one buffer; knows its position for error messages.
 class Input {
  public:
-  explicit Input(const std::string& path) : name_(path == "-" ? "standard input" : path), buffer_(kBufferSize) {
+  explicit Input(const std::string& path) : name_(input_name(path)), buffer_(kBufferSize) {
     if (path == "-") return;
     fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     check<DataError>(fd_ >= 0 || errno != ENOENT, "{}: no such file", path);
@@ -209,6 +209,8 @@ Compression compression_of(Input& input) {
 
 }  // namespace
 
+std::string input_name(const std::string& path) { return path == "-" ? "standard input" : path; }
+
 std::unique_ptr<ByteSource> open_bytes(const std::string& path) {
   auto input = std::make_unique<Input>(path);
   switch (compression_of(*input)) {
@@ -228,7 +230,7 @@ std::string read_bytes(const std::string& path) {
 
 void check_ordinary_file(const std::string& path) {
   constexpr auto kPipe = "{}: is a pipe, but the text is read more than once: write it to a file first";
-  check<DataError>(path != "-", kPipe, "standard input");
+  check<DataError>(path != "-", kPipe, input_name(path));
   struct stat info {};
   const bool found = ::stat(path.c_str(), &info) == 0;
   check<DataError>(found || errno != ENOENT, "{}: no such file", path);
@@ -241,4 +243,4 @@ void check_ordinary_file(const std::string& path) {
   check<DataError>(info.st_size > 0, "{}: the file is empty (0 bytes)", path);
 }
 
-}  // namespace heed::data
+}  // namespace heed::text

@@ -10,7 +10,10 @@
 #include <span>
 #include <string>
 
-namespace heed::data {
+namespace heed::text {
+
+// What messages call the input of that path: itself, or "standard input" for "-".
+std::string input_name(const std::string& path);
 
 enum class Compression { kNone, kGzip, kZstd };
 
@@ -37,4 +40,4 @@ std::string read_bytes(const std::string& path);
 // missing, a folder, a pipe, a device, missing rights, 0 bytes. Does not block on a pipe.
 void check_ordinary_file(const std::string& path);
 
-}  // namespace heed::data
+}  // namespace heed::text

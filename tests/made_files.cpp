@@ -1,11 +1,12 @@
 #include "made_files.h"
 
+#include <gtest/gtest.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <fstream>
 
-namespace heed::data {
+namespace heed::testing {
 namespace {
 
 // A figure of /proc/self/status, in bytes.
@@ -40,7 +41,7 @@ std::string zstd(std::string_view text) {
   return out;
 }
 
-std::string put(const testing::TemporaryFolder& folder, const std::string& name, std::string_view content) {
+std::string put(const TemporaryFolder& folder, const std::string& name, std::string_view content) {
   std::filesystem::remove(folder / name);  // ext4 flushes a file that is emptied and written anew
   std::ofstream(folder / name, std::ios::binary) << content;
   return (folder / name).string();
@@ -49,4 +50,4 @@ std::string put(const testing::TemporaryFolder& folder, const std::string& name,
 size_t peak_memory() { return status_value("VmHWM"); }
 size_t anonymous_memory() { return status_value("RssAnon"); }
 
-}  // namespace heed::data
+}  // namespace heed::testing

@@ -1,4 +1,4 @@
-#include "heed/data/byte_source.h"
+#include "heed/text/byte_source.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -9,10 +9,15 @@
 
 #include "heed/base/random.h"
 #include "made_files.h"
+#include "message_of.h"
 
-namespace heed::data {
+namespace heed::text {
 namespace {
 
+using heed::testing::gzip;
+using heed::testing::message_of;
+using heed::testing::put;
+using heed::testing::zstd;
 using ::testing::HasSubstr;
 
 // All bytes, read in pieces of `piece`.
@@ -84,7 +89,7 @@ TEST(ByteSource, EveryTruncationIsAnError) {
     const std::string path = put(folder, name, packed);
     for (size_t size = packed.size() - 1; size >= shortest; --size) {
       std::filesystem::resize_file(path, size);
-      const std::string message = message_of([&] { all_bytes(path); });
+      const std::string message = message_of<DataError>([&] { all_bytes(path); });
       EXPECT_THAT(message, HasSubstr(fmt::format("{}: truncated {}: the file ends at byte {},", path, name, size)));
     }
   }
@@ -93,11 +98,12 @@ TEST(ByteSource, EveryTruncationIsAnError) {
 TEST(ByteSource, TruncationInALaterMemberIsAnError) {
   testing::TemporaryFolder folder;
   const std::string text = sample_text(3000), gz = gzip(text), zst = zstd(text);
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "g", gz + gz.substr(0, 300))); }),
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "g", gz + gz.substr(0, 300))); }),
               HasSubstr(fmt::format("byte {}", gz.size() + 300)));
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "z", zst + zst.substr(0, 300))); }),
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "z", zst + zst.substr(0, 300))); }),
               HasSubstr(fmt::format("byte {}", zst.size() + 300)));
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "z", zst + zst.substr(0, 2))); }), HasSubstr("truncated zstd"));
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "z", zst + zst.substr(0, 2))); }),
+              HasSubstr("truncated zstd"));
 }
 
 TEST(ByteSource, DamageIsAnError) {
@@ -105,24 +111,26 @@ TEST(ByteSource, DamageIsAnError) {
   const std::string text = sample_text(3000);
   std::string checksum = gzip(text);
   checksum[checksum.size() - 8] ^= 1;
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "g", checksum)); }), HasSubstr("damaged gzip at byte"));
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "g", gzip(text) + "more")); }),
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "g", checksum)); }), HasSubstr("damaged gzip at byte"));
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "g", gzip(text) + "more")); }),
               HasSubstr(fmt::format("no gzip member follow at byte {}", gzip(text).size())));
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "z", zstd(text) + "more")); }), HasSubstr("damaged zstd"));
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "z", zstd(text) + "more")); }),
+              HasSubstr("damaged zstd"));
   std::string header = zstd(text);
   header[4] = '\xff';  // a reserved bit of the frame header
-  EXPECT_THAT(message_of([&] { all_bytes(put(folder, "z", header)); }), HasSubstr("damaged zstd"));
+  EXPECT_THAT(message_of<DataError>([&] { all_bytes(put(folder, "z", header)); }), HasSubstr("damaged zstd"));
 }
 
 TEST(ByteSource, EachKindOfBadPathHasItsMessage) {
   testing::TemporaryFolder folder;
-  EXPECT_THAT(message_of([&] { open_bytes((folder / "absent").string()); }), HasSubstr("absent: no such file"));
-  EXPECT_THAT(message_of([&] { open_bytes(folder.path().string()); }), HasSubstr("is a folder"));
+  EXPECT_THAT(message_of<DataError>([&] { open_bytes((folder / "absent").string()); }),
+              HasSubstr("absent: no such file"));
+  EXPECT_THAT(message_of<DataError>([&] { open_bytes(folder.path().string()); }), HasSubstr("is a folder"));
 }
 
 TEST(ByteSource, OrdinaryFilesAreToldFromOthers) {
   testing::TemporaryFolder folder;
-  const auto reason = [](const std::string& path) { return message_of([&] { check_ordinary_file(path); }); };
+  const auto reason = [](const std::string& path) { return message_of<DataError>([&] { check_ordinary_file(path); }); };
   ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
   EXPECT_EQ(reason(put(folder, "x", "text")), "no error");
   EXPECT_THAT(reason(put(folder, "0", "")), HasSubstr("empty (0 bytes)"));
@@ -140,8 +148,8 @@ TEST(ByteSource, MissingRightsAreNamed) {
   std::filesystem::permissions(path, std::filesystem::perms::none);
   const uid_t user = geteuid();
   const bool bound = user != 0 || seteuid(65534) == 0;  // rights do not bind root
-  const std::string opened = message_of([&] { open_bytes(path); });
-  const std::string looked_at = message_of([&] { check_ordinary_file(path); });
+  const std::string opened = message_of<DataError>([&] { open_bytes(path); });
+  const std::string looked_at = message_of<DataError>([&] { check_ordinary_file(path); });
   ASSERT_EQ(seteuid(user), 0);
   ASSERT_TRUE(bound);
   EXPECT_THAT(opened, HasSubstr("secret: no permission to read it"));
@@ -162,4 +170,4 @@ TEST(ByteSource, APipeIsReadAsItComes) {
 }
 
 }  // namespace
-}  // namespace heed::data
+}  // namespace heed::text
