@@ -79,9 +79,8 @@ TEST(EncoderCommands, WhatWouldDoNothingBesideAnotherOptionIsRefused) {
   run_refused({"answer", "--model", "m", "--null-threshold", "1"}, 2, "--null-threshold needs --null");
   run_refused({"answer", "--model", "m", "--question", "q", "--context", "c", "--input", "f"}, 2, "--input is for");
   run_refused({"summarize", "--model", "m", "--document", "d", "--input", "f"}, 2, "takes the place of --input");
-  run_refused(
-      {"train", "translation", "--train-tsv", "t", "--separate-vocabularies", "--share-embeddings", "--output", "m"}, 2,
-      "--share-embeddings needs a joint vocabulary");
+  run_refused({"train", "translation", "--tsv", "t", "--separate-vocabularies", "--share-embeddings", "--output", "m"},
+              2, "--share-embeddings needs a joint vocabulary");
 }
 
 TEST(EncoderCommands, InfoShowsTheSizesOfEachFamily) {

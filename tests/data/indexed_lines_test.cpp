@@ -34,7 +34,7 @@ TEST(OffsetIndex, KeepsOffsetsBeyondFourGigabytes) {
 // The same lines and the same report as the streaming reader gives.
 void expect_like_reader(const std::string& path) {
   const IndexedLines lines(path, {}, ::testing::TempDir());
-  LineReader reader(path);
+  text::LineReader reader(path);
   std::string line;
   uint64_t i = 0;
   for (; reader.next(line); ++i) {
@@ -59,14 +59,14 @@ TEST(IndexedLines, NothingIsLeftInTheScratchFolder) {
   testing::TemporaryFolder folder, scratch;
   const std::string path = put(folder, "g", gzip("one\ntwo\n"));
   const IndexedLines lines(path, {}, scratch.path());
-  EXPECT_EQ(lines.compression(), Compression::kGzip);
+  EXPECT_EQ(lines.compression(), text::Compression::kGzip);
   EXPECT_TRUE(std::filesystem::is_empty(scratch.path()));
   EXPECT_EQ(lines.line(1), "two");
 }
 
 TEST(IndexedLines, ErrorsComeBeforeUse) {
   testing::TemporaryFolder folder;
-  const auto reason = [&](std::string_view content, LineOptions options = {}) {
+  const auto reason = [&](std::string_view content, text::LineOptions options = {}) {
     const std::string path = put(folder, "x", content);
     return message_of<DataError>([&] { IndexedLines(path, options, folder.path()); });
   };

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "heed/base/files.h"
 #include "image_goldens.h"
 #include "made_files.h"
 #include "message_of.h"

@@ -55,7 +55,7 @@ TEST(LengthGroups, OrderIsExactForAHundredThousandLines) {
   constexpr uint64_t kLines = 100000;
   for (uint64_t i = 0; i < kLines; ++i)
     text += std::to_string(i) + std::string(random.below(8) == 0 ? 0 : random.below(80), '.') + "\n";
-  LineReader reader(put(folder, "in", gzip(text)));
+  text::LineReader reader(put(folder, "in", gzip(text)));
 
   InOrder<std::string> order;
   std::string written, line;

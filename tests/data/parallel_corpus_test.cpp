@@ -30,9 +30,9 @@ TEST(ParallelCorpus, PairsOfTwoFilesAreCleaned) {
   EXPECT_EQ(corpus.pair(2), (TextPair{"", "drei"}));
   ASSERT_EQ(corpus.files().size(), 2u);
   EXPECT_EQ(corpus.files()[0].report(),
-            (LineReport{.lines = 4, .empty = 1, .crlf = 1, .bom = 1, .invalid_utf8 = 1, .longest = 9}));
-  EXPECT_EQ(corpus.files()[1].report(), (LineReport{.lines = 4, .nul = 1, .longest = 7}));
-  EXPECT_EQ(corpus.files()[1].compression(), Compression::kZstd);
+            (text::LineReport{.lines = 4, .empty = 1, .crlf = 1, .bom = 1, .invalid_utf8 = 1, .longest = 9}));
+  EXPECT_EQ(corpus.files()[1].report(), (text::LineReport{.lines = 4, .nul = 1, .longest = 7}));
+  EXPECT_EQ(corpus.files()[1].compression(), text::Compression::kZstd);
 }
 
 TEST(ParallelCorpus, ATsvHasTwoColumns) {

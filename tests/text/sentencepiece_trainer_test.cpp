@@ -168,7 +168,7 @@ TEST_F(TrainerTest, InputsWithoutTextAreRefused) {
   for (int i = 0; i < 1000; ++i) symbols += "<x>";
   options_.character_coverage = 0.98;
   EXPECT_THROW(train(write(symbols)), DataError);
-  EXPECT_THAT([&] { train(folder_ / "none"); }, ThrowsMessage<IoError>(HasSubstr("none: cannot open")));
+  EXPECT_THAT([&] { train(folder_ / "none"); }, ThrowsMessage<DataError>(HasSubstr("none: no such file")));
 }
 
 TEST_F(TrainerTest, OptionsOutOfRangeAreRefused) {

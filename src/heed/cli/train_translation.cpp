@@ -196,9 +196,8 @@ int run_train_translation(Command& command) {
   TranslationOptions task_options;
   TrainingOptions training;
   command.about(
-      "Trains a Transformer on parallel text and writes an ordinary model folder, which holds the best model so far "
-      "at\n"
-      "any time. A run that was stopped, by a signal or a crash, goes on with --resume as if nothing had been.");
+      "Trains a Transformer on parallel text and writes an ordinary model folder, which holds the best model so far\n"
+      "at any time. A run that was stopped, by a signal or a crash, goes on with --resume as if nothing had been.");
   command.example(
       "heed train translation --source train.en --target train.de --valid-source val.en --valid-target val.de \\\n"
       "    --preset tiny --output model/",

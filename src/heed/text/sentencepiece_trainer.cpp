@@ -100,8 +100,11 @@ std::vector<std::string> read_lines(const std::vector<std::filesystem::path>& in
   int64_t usable = 0;
   for (const std::filesystem::path& input : inputs) {
     LineReader reader(input.string());
+    uint64_t malformed = 0;
     while (reader.next(line)) {
       ++result.lines;
+      result.bad_utf8 += reader.report().invalid_utf8 > malformed ? 1 : 0;
+      malformed = reader.report().invalid_utf8;
       if (line.size() > static_cast<size_t>(options.max_sentence_length)) {
         ++result.too_long;
         continue;
@@ -148,7 +151,6 @@ int64_t check_text(const std::vector<std::string>& lines, const SentencePieceTra
   int64_t boundaries = 0;  // the trainer puts a tab in the place of a special symbol
   std::string normalized;
   for (const std::string& line : lines) {
-    result.bad_utf8 += is_valid_utf8(line) ? 0 : 1;
     normalizer.normalize(line, normalized);
     for (std::string_view rest = normalized; !rest.empty();) {
       const size_t symbol = symbols.longest_prefix(rest);

@@ -44,7 +44,7 @@ struct SentencePieceTrainResult {
   int64_t too_long = 0;   // left out: longer than max_sentence_length
   int64_t reserved = 0;   // left out: they hold U+2585, which the trainer uses inside
   int64_t not_drawn = 0;  // left out by input_sentence_size
-  int64_t bad_utf8 = 0;   // used, but hold malformed UTF-8, which counts as U+FFFD
+  int64_t bad_utf8 = 0;   // of all inputs: hold malformed UTF-8, which is read as U+FFFD
 };
 
 // Trains on the lines of all `inputs`, which may be plain, gzip or zstd. Throws IoError and DataError for the inputs
