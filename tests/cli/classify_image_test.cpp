@@ -53,7 +53,7 @@ TEST_F(ClassifyImage, BadImages) {
   EXPECT_THAT(result.error, HasSubstr("2 images (1 bad ones skipped)"));
   EXPECT_EQ(lines_of(run_well(arguments({"--skip-bad", good, bad, good})).output).size(), 2u);
 
-  EXPECT_EQ(run_heed(arguments({"absent.png"})).exit_code, 1);
+  EXPECT_EQ(run_heed(arguments({"absent.png"})).exit_code, 4);
   EXPECT_EQ(run_heed(arguments({"--top-k", "0", good})).exit_code, 2);
 }
 

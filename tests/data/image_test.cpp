@@ -190,8 +190,8 @@ TEST(Image, UprightTurnsAndMirrors) {
 
 TEST(Image, FilesThatAreNone) {
   const heed::testing::TemporaryFolder folder;
-  EXPECT_THROW(read_image(folder / "absent.png"), IoError);
-  EXPECT_THROW(read_image(folder.path()), IoError);
+  EXPECT_THROW(read_image(folder / "absent.png"), DataError);
+  EXPECT_THROW(read_image(folder.path()), DataError);
   write_file_atomically(folder / "big.png", std::string(100, 'x'));
   EXPECT_THROW(read_image(folder / "big.png", {.file_bytes = 99}), DataError);
 }

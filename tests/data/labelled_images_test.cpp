@@ -143,7 +143,7 @@ TEST(LabelledImages, FilesOfAFolder) {
   EXPECT_EQ(image_files(folder.path()),
             (std::vector<Path>{folder / "a.png", folder / "aa/d.png", folder / "b.JPG", folder / "c.jpeg"}));
   EXPECT_EQ(image_files(folder / "notes.txt"), std::vector<Path>{folder / "notes.txt"});
-  EXPECT_THROW(image_files(folder / "absent"), IoError);
+  EXPECT_THROW(image_files(folder / "absent"), DataError);
   std::filesystem::create_directory(folder / "empty");
   EXPECT_THROW(image_files(folder / "empty"), DataError);
 }

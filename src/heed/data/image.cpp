@@ -94,8 +94,8 @@ Image as_grey(const Image& image) {
 Image read_image(const std::filesystem::path& file, const ImageLimits& limits) {
   std::error_code code;
   const auto status = std::filesystem::status(file, code);
-  check<IoError>(!code && std::filesystem::exists(status), "{}: no such file", file.string());
-  check<IoError>(std::filesystem::is_regular_file(status), "{}: not a file", file.string());
+  check<DataError>(!code && std::filesystem::exists(status), "{}: no such file", file.string());
+  check<DataError>(std::filesystem::is_regular_file(status), "{}: not a file", file.string());
   const auto size = std::filesystem::file_size(file, code);
   check<DataError>(code || size <= limits.file_bytes, "{}: {} bytes are more than the limit of {}", file.string(), size,
                    limits.file_bytes);

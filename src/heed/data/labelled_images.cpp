@@ -168,7 +168,7 @@ std::vector<int32_t> classes_of(const LabelledImages& images, const std::vector<
 std::vector<fs::path> image_files(const fs::path& path) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
-    check<IoError>(fs::exists(path, code), "{}: no such file or folder", path.string());
+    check<DataError>(fs::exists(path, code), "{}: no such file or folder", path.string());
     return {path};
   }
   std::vector<fs::path> files;

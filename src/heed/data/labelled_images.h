@@ -80,7 +80,7 @@ std::vector<std::string> labels_of(const LabelledImages& images);
 std::vector<int32_t> classes_of(const LabelledImages& images, const std::vector<std::string>& labels);
 
 // The path itself if it is a file; the JPEG and PNG files (by their names) in it and in the folders in it, sorted, if
-// it is a folder. Throws IoError if it is neither, DataError if the folder has none.
+// it is a folder. Throws DataError if it is neither or the folder has none, IoError if it cannot be read.
 std::vector<std::filesystem::path> image_files(const std::filesystem::path& path);
 
 }  // namespace heed::data
