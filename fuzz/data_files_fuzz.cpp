@@ -41,14 +41,16 @@ class InputFile {
   InputFile() : folder_(fs::path("/dev/shm") / ("heed-fuzz-" + std::to_string(::getpid()))) {
     fs::create_directories(folder_);
     std::ofstream(folder_ / "input");
-    for (const char* ending : {".tsv", ".csv", ".jsonl"}) fs::create_symlink("input", folder_ / ("input" + std::string(ending)));
+    for (const char* ending : {".tsv", ".csv", ".jsonl"})
+      fs::create_symlink("input", folder_ / ("input" + std::string(ending)));
   }
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile() { fs::remove_all(folder_); }
 
   void write(const uint8_t* data, size_t size) {
-    std::ofstream(folder_ / "input", std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+    std::ofstream(folder_ / "input", std::ios::binary)
+        .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   }
   std::string path(const std::string& ending = "") const { return (folder_ / ("input" + ending)).string(); }
 
@@ -99,8 +101,8 @@ void read_squad(const std::string& path) {
 
 void read_idx(const std::string& path) {
   const data::IdxImages images = data::read_idx_images(path);
-  require(images.pixels.size() == static_cast<size_t>(images.count) * static_cast<size_t>(images.height) *
-                                      static_cast<size_t>(images.width));
+  require(images.pixels.size() ==
+          static_cast<size_t>(images.count) * static_cast<size_t>(images.height) * static_cast<size_t>(images.width));
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ int dispatch(const std::vector<Entry>& table, Strings arguments, const Surroundi
     if (is_help(word)) return surroundings.output.write(overview(table, words)), kOk;
     if (words.empty() && word == "--version") return surroundings.output.write(version_text()), kOk;
     if (words.empty() && word == "--no-color") continue;
-    const std::string longer = words.empty() ? word : words + " " + word;
+    const std::string longer = words.empty() ? word : fmt::format("{} {}", words, word);
     const bool is_name =
         std::any_of(table.begin(), table.end(), [&](const Entry& entry) { return entry.name == longer; });
     if (!is_name && entries_below(table, longer).empty()) unknown_command(table, words, word);

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +30,7 @@ constexpr size_t kClassesAbove = 8;  // that may serve a request: blocks of at m
 class CachingAllocator {
  public:
   void* allocate(size_t bytes) {
+    check<MemoryError>(bytes <= size_t{1} << 46, "a block of {} bytes cannot be had", bytes);
     const auto [index, size] = size_class(bytes);
     {
       const std::lock_guard lock(mutex_);
@@ -45,13 +47,18 @@ class CachingAllocator {
     return from_system(size);
   }
 
-  void deallocate(void* data, size_t bytes) {
+  void deallocate(void* data, size_t bytes) noexcept {
     const auto [index, size] = size_class(bytes);
     const std::lock_guard lock(mutex_);
     in_use_ -= size;
     const auto larger = larger_.find(data);
-    free_[larger == larger_.end() ? index : larger->second].push_back(data);
+    auto& free = free_[larger == larger_.end() ? index : larger->second];
     if (larger != larger_.end()) larger_.erase(larger);
+    try {
+      free.push_back(data);
+    } catch (const std::bad_alloc&) {  // no memory to remember it by
+      std::free(data);
+    }
   }
 
   void release_unused() {
@@ -75,7 +82,6 @@ class CachingAllocator {
 
   // Sizes are 8..15 times a power of two, at least 512 bytes.
   static SizeClass size_class(size_t bytes) {
-    check<MemoryError>(bytes <= size_t{1} << 46, "a block of {} bytes cannot be had", bytes);
     const size_t wanted = std::max<size_t>(bytes, 512);
     const int shift = std::bit_width(wanted) - 4;
     const size_t eighths = (wanted + (size_t{1} << shift) - 1) >> shift;  // 8 to 16

@@ -11,7 +11,7 @@
 namespace heed::data {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::string_view kExifHead = "Exif\0\0"sv;
 constexpr std::string_view kXmpHead = "http://ns.adobe.com/xap/1.0/\0"sv;

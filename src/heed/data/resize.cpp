@@ -71,8 +71,8 @@ Weights weights_of(int in, int out, const Filter& filter) {
   std::vector<double> exact(weights.longest);
   for (int i = 0; i < out; ++i) {
     const double center = (i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + support + 0.5), in) - first;
+    const int first = std::max(static_cast<int>(std::floor(center - support + 0.5)), 0);
+    const int count = std::min(static_cast<int>(std::floor(center + support + 0.5)), in) - first;
     double sum = 0;
     for (int k = 0; k < count; ++k) {
       exact[static_cast<size_t>(k)] = filter.weight((k + first - center + 0.5) * (1.0 / stretch));

@@ -55,7 +55,7 @@ class Canvas {
   SpanLine row(int r) const {
     SpanLine line;
     for (int c = 0; c < columns_; ++c) {
-      const Cell& cell = cells_[static_cast<size_t>(r * columns_ + c)];
+      const Cell& cell = cells_[place(c, r)];
       if (line.empty() || line.back().run != cell.run) line.push_back({"", cell.run});
       append_utf8(line.back().text, cell.mark     ? cell.mark
                                     : cell.points ? kBraille + static_cast<char32_t>(cell.points)
@@ -69,7 +69,10 @@ class Canvas {
     int points = 0, run = -1;
     char32_t mark = 0;
   };
-  Cell& at(int column, int row) { return cells_[static_cast<size_t>(row * columns_ + column)]; }
+  size_t place(int column, int row) const {
+    return static_cast<size_t>(row) * static_cast<size_t>(columns_) + static_cast<size_t>(column);
+  }
+  Cell& at(int column, int row) { return cells_[place(column, row)]; }
 
   int columns_, rows_;
   std::vector<Cell> cells_;
@@ -90,7 +93,7 @@ struct Plot {
   void draw(const Curve& curve) {
     const auto run = static_cast<int>(curve.run);
     const Point* last = nullptr;
-    const auto points = thinned(curve.points, static_cast<size_t>(2 * canvas.width()));
+    const auto points = thinned(curve.points, 2 * static_cast<size_t>(canvas.width()));
     for (const Point& p : points) {
       if (shows(p) && last) canvas.line(x_of(last->x), y_of(last->y), x_of(p.x), y_of(p.y), run);
       else if (shows(p)) canvas.point(x_of(p.x), y_of(p.y), run);

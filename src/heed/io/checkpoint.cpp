@@ -207,7 +207,7 @@ fs::path CheckpointWriter::write() const {
   check<IoError>(!error, "{}: cannot see how much room is left: {}", checkpoints_.string(), error.message());
   check<IoError>(space.available >= needed, "{}: a checkpoint takes {} bytes, but only {} are free",
                  checkpoints_.string(), needed, space.available);
-  const fs::path target = checkpoints_ / folder_name(step_);
+  fs::path target = checkpoints_ / folder_name(step_);
   write_folder_atomically(target, [&](const fs::path& folder) { fill(folder); });
   return target;
 }

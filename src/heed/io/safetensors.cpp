@@ -134,6 +134,7 @@ void sort_for_file(std::vector<NamedView>& tensors) {
     return x != y ? x > y : a.name < b.name;
   });
   std::vector<std::string_view> names;
+  names.reserve(tensors.size());
   for (const NamedView& t : tensors) names.push_back(t.name);
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);

@@ -115,6 +115,7 @@ void count_segment(const std::string& hypothesis, const std::vector<std::string>
   std::vector<std::string> texts = {preprocess(hypothesis, options)};
   for (const std::string& reference : references) texts.push_back(preprocess(reference, options));
   std::vector<std::vector<std::string_view>> words;
+  words.reserve(texts.size());
   for (const std::string& text : texts) words.push_back(split_words(text));
   const std::vector<Symbols> sequences = number_words(words);  // the hypothesis, then its references
   const auto orders = static_cast<size_t>(options.max_order);

@@ -48,7 +48,8 @@ Real f_score(std::span<const Count> sums, const ChrfOptions& options) {
       ++effective_order;
     }
   }
-  if (options.eps_smoothing) return 100 * sum_f / static_cast<Real>(sums.size() / 3);
+  const size_t orders = sums.size() / 3;
+  if (options.eps_smoothing) return 100 * sum_f / static_cast<Real>(orders);
   if (effective_order == 0) return 0;
   precision /= static_cast<Real>(effective_order);
   recall /= static_cast<Real>(effective_order);
@@ -120,10 +121,12 @@ std::vector<int64_t> count_segment(const std::string& hypothesis, const std::vec
   for (const std::string& reference : references) texts.push_back(preprocess(reference, options));
   std::vector<std::vector<int64_t>> rows(references.size(), std::vector<int64_t>(row_width(options)));
   std::vector<Symbols> sequences;
+  sequences.reserve(texts.size());
   for (const std::string& text : texts) sequences.push_back(characters(text, options.whitespace));
   count_orders(sequences, options.char_order, 0, rows);
   if (options.word_order > 0) {
     std::vector<std::vector<std::string_view>> words;
+    words.reserve(texts.size());
     for (const std::string& text : texts) words.push_back(split_punctuation(text));
     count_orders(number_words(words), options.word_order, 3 * static_cast<size_t>(options.char_order), rows);
   }

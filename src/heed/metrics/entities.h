@@ -18,8 +18,8 @@ namespace heed::metrics {
 
 struct Entity {
   std::string type;
-  int64_t begin = 0, end = 0;  // tokens [begin, end)
-  auto operator<=>(const Entity&) const = default;
+  int64_t begin = 0, end = 0;                       // tokens [begin, end)
+  auto operator<=>(const Entity&) const = default;  // NOLINT(modernize-use-nullptr): it takes a 0 in <=> for a pointer
 };
 
 // The entities of one sequence of tags, in order.

@@ -92,7 +92,7 @@ Tensor read_tensor(const io::SafeTensors& file, const std::string& name, const S
   const TensorView view = file.view(std::string(kPrefix) + name);
   check<FormatError>(view.shape == shape, "{}: tensor \"{}\" has shape {}; the model asks for {}", file.path().string(),
                      name, view.shape.to_string(), shape.to_string());
-  const Tensor tensor = Tensor::empty(shape);
+  Tensor tensor = Tensor::empty(shape);
   backend(tensor.device()).copy(view, tensor.view());
   return tensor;
 }

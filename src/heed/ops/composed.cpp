@@ -58,10 +58,11 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
   const int group = p.heads / p.kv_heads;
   std::vector<Tensor> sentences;
   for (const Segment& s : *segments) {
-    std::vector<float> mask(static_cast<size_t>(s.q_len) * static_cast<size_t>(s.k_len));
+    const auto k_len = static_cast<size_t>(s.k_len);
+    std::vector<float> mask(static_cast<size_t>(s.q_len) * k_len);
     for (int i = 0; i < s.q_len; ++i)
       for (int j = 0; j < s.k_len; ++j)
-        if (p.causal && j > s.q_offset + i) mask[static_cast<size_t>(i * s.k_len + j)] = -1e30f;
+        if (p.causal && j > s.q_offset + i) mask[static_cast<size_t>(i) * k_len + static_cast<size_t>(j)] = -1e30f;
     std::vector<Tensor> heads;
     for (int h = 0; h < p.heads; ++h) {
       const auto part = [&](const Tensor& x, int begin, int length, int head) {

@@ -23,6 +23,7 @@ double binary_f1(const std::vector<int32_t>& expected, const std::vector<int32_t
 
 Scores of_one_label(const ClassificationAnswers& expected, const std::vector<std::vector<float>>& outputs) {
   std::vector<int32_t> found;
+  found.reserve(outputs.size());
   for (const auto& o : outputs) found.push_back(static_cast<int32_t>(std::max_element(o.begin(), o.end()) - o.begin()));
   const auto report = metrics::classification_report(expected.classes, found);
   Scores scores{{"accuracy", report.accuracy}};

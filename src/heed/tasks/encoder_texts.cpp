@@ -102,6 +102,12 @@ std::vector<TextWindow> text_windows(const text::TokenizedText& tokens, int cut,
   }
 }
 
+std::vector<const text::TokenizedText*> pointers_to(const std::vector<text::TokenizedText>& texts) {
+  std::vector<const text::TokenizedText*> pointers(texts.size());
+  std::ranges::transform(texts, pointers.begin(), [](const text::TokenizedText& text) { return &text; });
+  return pointers;
+}
+
 void for_each_batch(
     const std::vector<const text::TokenizedText*>& texts, size_t batch_size,
     const std::function<void(const models::TextBatch& batch, const std::vector<uint32_t>& members)>& f) {

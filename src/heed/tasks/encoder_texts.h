@@ -42,6 +42,9 @@ struct TextWindow {
 // all else stands in every window. One window if it all fits. Throws DataError if what stays leaves no room.
 std::vector<TextWindow> text_windows(const text::TokenizedText& tokens, int cut, size_t most, size_t overlap);
 
+// The texts where they lie.
+std::vector<const text::TokenizedText*> pointers_to(const std::vector<text::TokenizedText>& texts);
+
 // Calls f for groups of texts of similar length, `members` being their places in `texts`. Without gradients.
 void for_each_batch(const std::vector<const text::TokenizedText*>& texts, size_t batch_size,
                     const std::function<void(const models::TextBatch& batch, const std::vector<uint32_t>& members)>& f);

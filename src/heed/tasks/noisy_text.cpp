@@ -67,6 +67,7 @@ data::TextExamples cut(const data::TokenStream& stream, const text::Tokenizer& t
 std::vector<std::string> tokens_for(Denoising kind) {
   if (kind == Denoising::kInfilling) return {"<mask>"};
   std::vector<std::string> tokens;
+  tokens.reserve(kSentinels);
   for (int i = 0; i < kSentinels; ++i) tokens.push_back(sentinel(i));
   return tokens;
 }

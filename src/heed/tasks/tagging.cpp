@@ -34,6 +34,7 @@ std::vector<float> of_word(const TagProbabilities& p, const std::vector<size_t>&
 
 std::vector<TaggedEntity> join(const std::vector<TaggedWord>& words) {
   std::vector<std::string> tags;
+  tags.reserve(words.size());
   for (const TaggedWord& word : words) tags.push_back(word.tag);
   std::vector<TaggedEntity> entities;
   for (const metrics::Entity& found : metrics::find_entities(tags)) {
@@ -88,6 +89,7 @@ std::vector<TagProbabilities> Tagger::probabilities(const std::vector<const text
     for (TextWindow& window : text_windows(*texts[i], 0, most, most / 2 - 1)) pieces.push_back({i, std::move(window)});
   }
   std::vector<const text::TokenizedText*> pointers;
+  pointers.reserve(pieces.size());
   for (const Piece& piece : pieces) pointers.push_back(&piece.window.tokens);
   for_each_batch(pointers, batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
     const Tensor p = ops::softmax(model->logits(batch, {}));  // [tokens, labels]
@@ -107,9 +109,7 @@ std::vector<TagProbabilities> Tagger::probabilities(const std::vector<const text
 
 std::vector<TaggedText> Tagger::tag(const std::vector<text::TokenizedText>& texts, Aggregation aggregation,
                                     size_t batch_size) const {
-  std::vector<const text::TokenizedText*> pointers;
-  for (const text::TokenizedText& text : texts) pointers.push_back(&text);
-  const auto found = probabilities(pointers, static_cast<size_t>(model->max_length()), batch_size);
+  const auto found = probabilities(pointers_to(texts), static_cast<size_t>(model->max_length()), batch_size);
   std::vector<TaggedText> result;
   for (size_t i = 0; i < texts.size(); ++i)
     result.push_back(read_tags(texts[i], found[i], model->labels(), aggregation));

@@ -103,7 +103,7 @@ std::optional<double> float_of(std::string_view text) {
 Value to_int(Context& context, const Value& value, const Arguments& arguments) {
   const Reader in(context, "int", arguments);
   const Value* otherwise = arguments.find(0, "default");
-  const Value missing = otherwise ? *otherwise : Value(int64_t{0});
+  Value missing = otherwise ? *otherwise : Value(int64_t{0});
   if (const auto i = as_integer(value)) return Value(*i);
   std::optional<double> number = as_number(value);
   if (const auto* s = value.string()) {

@@ -300,8 +300,8 @@ const std::string& Reader::text(size_t place, std::string_view name) const {
   return *value.string();
 }
 
-std::string Reader::text(size_t place, std::string_view name, std::string otherwise) const {
-  return find(place, name) ? text(place, name) : std::move(otherwise);
+std::string Reader::text(size_t place, std::string_view name, const std::string& otherwise) const {
+  return find(place, name) ? text(place, name) : otherwise;
 }
 
 int64_t Reader::integer(size_t place, std::string_view name, int64_t otherwise) const {

@@ -22,7 +22,7 @@ class Reader {
   const Value& require(size_t place, std::string_view name) const;
   const Value* find(size_t place, std::string_view name) const;  // nullptr: not given or none
   const std::string& text(size_t place, std::string_view name) const;
-  std::string text(size_t place, std::string_view name, std::string otherwise) const;
+  std::string text(size_t place, std::string_view name, const std::string& otherwise) const;
   int64_t integer(size_t place, std::string_view name, int64_t otherwise) const;
   bool flag(size_t place, std::string_view name, bool otherwise) const;
 

@@ -50,11 +50,13 @@ class Key {
 
 std::vector<Value> sorted(Context& context, const std::vector<Value>& items, const Key& key, bool reverse) {
   std::vector<std::pair<Value, Value>> keyed;
+  keyed.reserve(items.size());
   for (const Value& value : items) keyed.emplace_back(key(value), value);
   std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
     return reverse ? less(context, b.first, a.first) : less(context, a.first, b.first);
   });
   std::vector<Value> out;
+  out.reserve(keyed.size());
   for (auto& entry : keyed) out.push_back(std::move(entry.second));
   return out;
 }

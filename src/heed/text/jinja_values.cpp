@@ -107,14 +107,14 @@ Value Context::dict(std::vector<std::pair<Value, Value>> entries) {
   charge((entries.size() + 1) * 4 * kValueBytes);
   auto dict = std::make_shared<Dict>();
   int inner = 0;
-  for (auto& [key, value] : entries) {
-    std::string name = key_of(key);
-    if (name.empty()) error("unsupported key of type {}", key.type_name());
+  for (std::pair<Value, Value>& entry : entries) {
+    std::string name = key_of(entry.first);
+    if (name.empty()) error("unsupported key of type {}", entry.first.type_name());
     charge(name.size());
-    inner = std::max(inner, value.depth());
+    inner = std::max(inner, entry.second.depth());
     const auto [place, is_new] = dict->places.emplace(std::move(name), dict->entries.size());
-    if (is_new) dict->entries.emplace_back(std::move(key), std::move(value));
-    else dict->entries[place->second].second = std::move(value);
+    if (is_new) dict->entries.push_back(std::move(entry));
+    else dict->entries[place->second].second = std::move(entry.second);
   }
   dict->depth = checked_depth(inner);
   return Value(Value::Data(std::shared_ptr<const Dict>(std::move(dict))));

@@ -60,7 +60,7 @@ void Normalizer::normalize(std::string_view text, std::string& out) const {
   const size_t size = text.size();
   for (size_t i = 0; i < size;) {
     const char c = text[i];
-    if (is_ascii(c) && plain_[static_cast<size_t>(c)] && (i + 1 == size || is_ascii(text[i + 1]))) {
+    if (is_ascii(c) && plain_[static_cast<unsigned char>(c)] && (i + 1 == size || is_ascii(text[i + 1]))) {
       ++i;
       if (c != ' ') out.push_back(c);
       else if (!after_space) out += space_;

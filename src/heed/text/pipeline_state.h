@@ -19,7 +19,7 @@ struct PipelineTokenizer::State {
 
   // Makes all parts of `document` and `config`; takes out of the document what the model keeps. `names` may name
   // special tokens that `config` does not.
-  void read(Json names);
+  void read(const Json& special_names);
   // The encoding of one text, which is the `which`-th; all its tokens are of the word `word`, if that is not -1.
   void encode(std::string_view text, int8_t which, int32_t word, pipeline::Encoding& out) const;
   // Post-processes the encodings of one or two texts.

@@ -144,6 +144,7 @@ int64_t check_text(const std::vector<std::string>& lines, const SentencePieceTra
   std::sort(special.begin(), special.end());
   special.erase(std::unique(special.begin(), special.end()), special.end());
   std::vector<Trie::Entry> entries;
+  entries.reserve(special.size());
   for (const std::string& s : special) entries.push_back({s, 0});
   const Trie symbols(std::move(entries));
 

@@ -57,7 +57,7 @@ Padding read_padding(const JsonPart& part) {
 
 }  // namespace
 
-void PipelineTokenizer::State::read(Json special_names) {
+void PipelineTokenizer::State::read(const Json& special_names) {
   read_parts();
   read_added_tokens();
   read_special_tokens(special_names);
@@ -211,7 +211,7 @@ std::shared_ptr<const PipelineTokenizer> PipelineTokenizer::load(const fs::path&
   state->document = read_json(folder / kFile);
   state->config = std::move(config);
   return std::shared_ptr<const PipelineTokenizer>(new PipelineTokenizer([&] {
-    state->read(std::move(names));
+    state->read(names);
     return std::unique_ptr<const State>(std::move(state));
   }()));
 }

@@ -223,6 +223,7 @@ void Unigram::sample(std::string_view text, const Sampling& sampling, Random& ra
     return sample_all(text, sampling.alpha, random, out);
   const std::vector<Path> paths = best(text, nbest);
   std::vector<double> weights;
+  weights.reserve(paths.size());
   for (const Path& path : paths) weights.push_back(sampling.alpha * path.score);
   const Path& drawn = paths[draw(weights, random)];
   out.insert(out.end(), drawn.segments.begin(), drawn.segments.end());

@@ -54,7 +54,7 @@ void check_same_tensors(const Source& first, const Source& other) {
 
 Tensor mean_of(const std::vector<Source>& sources, const std::string& name) {
   const Shape shape = sources.front().view(name).shape;
-  const Tensor one = Tensor::empty(shape);
+  Tensor one = Tensor::empty(shape);
   std::vector<double> sum(static_cast<size_t>(shape.numel()), 0.0);
   for (const Source& source : sources) {
     backend(one.device()).copy(source.view(name), one.view());  // converts to f32
@@ -81,6 +81,7 @@ void average_models(const std::vector<fs::path>& inputs, const fs::path& output)
   check<UsageError>(!inputs.empty(), "no models to average were given");
   check<UsageError>(!fs::exists(output), "{} exists already: give another --output", output.string());
   std::vector<Source> sources;
+  sources.reserve(inputs.size());
   for (const fs::path& path : inputs) sources.push_back(open_source(path));
   for (size_t i = 1; i < sources.size(); ++i) check_same_tensors(sources.front(), sources[i]);
 
