@@ -2,13 +2,13 @@
 //
 // Every key that stands in the object, and a few that families ask for, are read in every way. Only ConfigError and
 // FormatError may come out; what is returned must lie in the range that was asked for.
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "heed/base/error.h"
 #include "heed/io/config_reader.h"
+#include "require.h"
 
 namespace {
 
@@ -16,10 +16,6 @@ using heed::Json;
 using heed::io::ConfigReader;
 
 enum class Choice { kA, kB };
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 template <class Body>
 void attempt(Body body) {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -17,15 +16,12 @@
 #include "heed/data/squad.h"
 #include "heed/data/tables.h"
 #include "heed/text/line_reader.h"
+#include "require.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace heed;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 template <class Body>
 void attempt(Body body) {

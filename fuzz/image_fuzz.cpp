@@ -4,18 +4,14 @@
 // many pixels as its size says, within the limits, and turning it there and back gives the same.
 #include <zlib.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "heed/base/error.h"
 #include "heed/data/image.h"
+#include "require.h"
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 uint32_t read_number(const unsigned char* at) {
   return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 | static_cast<uint32_t>(at[2]) << 8 |

@@ -3,19 +3,15 @@
 // The first byte chooses how the rest is read: as a whole file, or as a header to which the length before and the zero
 // bytes of data behind are added, so that mutations reach past the length check. Whatever is accepted must satisfy the
 // format: valid JSON for another parser, data covered without hole or overlap, sizes that match shapes, unique names.
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "heed/base/error.h"
 #include "heed/base/json.h"
 #include "heed/io/safetensors_header.h"
+#include "require.h"
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void check_accepted(std::string_view file, const heed::io::SafeTensorsHeader& header) {
   const std::string_view text = file.substr(8, header.data_begin - 8);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "heed/base/error.h"
 #include "heed/data/json_lines.h"
@@ -124,10 +125,10 @@ void Table::read_delimited(const TableOptions& options, const Split& split) {
   if (!split(fields, line)) return;
   if (options.header) {
     columns_ = fields;
-    for (size_t i = 0; i < fields.size(); ++i)
-      check<DataError>(
-          fields[i].empty() || std::count(fields.begin(), fields.begin() + static_cast<ptrdiff_t>(i), fields[i]) == 0,
-          "{}: two columns have the name \"{}\"", at(line), fields[i]);
+    std::set<std::string_view> names;
+    for (const std::string& name : columns_)
+      check<DataError>(name.empty() || names.insert(name).second, "{}: two columns have the name \"{}\"", at(line),
+                       name);
   } else {
     for (size_t i = 1; i <= fields.size(); ++i) columns_.push_back(std::to_string(i));
     add_row(line, fields);
@@ -138,11 +139,10 @@ void Table::read_delimited(const TableOptions& options, const Split& split) {
 void Table::read_tsv(const TableOptions& options) {
   text::LineReader lines(file_.string(), {.strict = true});
   std::string text;
-  uint64_t number = 0;
   read_delimited(options, [&](std::vector<std::string>& fields, uint64_t& line) {
     if (!lines.next(text)) return false;
     fields = split_at_tabs(text);
-    line = ++number;
+    line = lines.report().lines;
     return true;
   });
 }

@@ -27,17 +27,17 @@ Scores scores_of(models::Problem problem) {
 std::vector<std::vector<float>> TextClassifier::scores(const std::vector<text::TokenizedText>& texts, Scores kind,
                                                        size_t batch_size) const {
   std::vector<std::vector<float>> result(texts.size());
-  for_each_batch(pointers_to(texts), batch_size,
-                 [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
-                   Tensor z = model->logits(batch, {});  // [rows, labels]
-                   if (kind == Scores::kSoftmax) z = ops::softmax(z);
-                   for (size_t i = 0; i < members.size(); ++i) {
-                     std::vector<float> row = z.slice_rows(static_cast<int64_t>(i), 1).to_vector<float>();
-                     if (kind == Scores::kSigmoid)
-                       for (float& x : row) x = 1 / (1 + std::exp(-x));
-                     result[members[i]] = std::move(row);
-                   }
-                 });
+  const auto pointers = pointers_to(texts);
+  for_each_batch(pointers, batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
+    Tensor z = model->logits(batch, {});  // [rows, labels]
+    if (kind == Scores::kSoftmax) z = ops::softmax(z);
+    for (size_t i = 0; i < members.size(); ++i) {
+      std::vector<float> row = z.slice_rows(static_cast<int64_t>(i), 1).to_vector<float>();
+      if (kind == Scores::kSigmoid)
+        for (float& x : row) x = 1 / (1 + std::exp(-x));
+      result[members[i]] = std::move(row);
+    }
+  });
   return result;
 }
 

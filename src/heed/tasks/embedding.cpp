@@ -32,20 +32,20 @@ TextEmbedder TextEmbedder::load(const std::filesystem::path& folder, const model
 std::vector<std::vector<float>> TextEmbedder::embed(const std::vector<text::TokenizedText>& texts, Pooling pooling,
                                                     bool normalize, size_t batch_size) const {
   std::vector<std::vector<float>> result(texts.size());
-  for_each_batch(
-      pointers_to(texts), batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
-        const Tensor hidden = model->hidden(batch, {});  // [tokens, model]
-        const Tensor pooled = pooling == Pooling::kPooler ? model->pooled(hidden, batch) : Tensor();
-        check<UsageError>(pooling != Pooling::kPooler || pooled.defined(), "the model has no pooler; take mean or cls");
-        for (size_t row = 0; row < members.size(); ++row) {
-          const int64_t begin = batch.ids.offsets[row], length = batch.ids.length(static_cast<int>(row));
-          std::vector<float>& x = result[members[row]];
-          if (pooling == Pooling::kMean) x = mean_of_rows(hidden.slice_rows(begin, length));
-          else if (pooling == Pooling::kFirst) x = hidden.slice_rows(begin, 1).to_vector<float>();
-          else x = pooled.slice_rows(static_cast<int64_t>(row), 1).to_vector<float>();
-          if (normalize) to_unit_length(x);
-        }
-      });
+  const auto pointers = pointers_to(texts);
+  for_each_batch(pointers, batch_size, [&](const models::TextBatch& batch, const std::vector<uint32_t>& members) {
+    const Tensor hidden = model->hidden(batch, {});  // [tokens, model]
+    const Tensor pooled = pooling == Pooling::kPooler ? model->pooled(hidden, batch) : Tensor();
+    check<UsageError>(pooling != Pooling::kPooler || pooled.defined(), "the model has no pooler; take mean or cls");
+    for (size_t row = 0; row < members.size(); ++row) {
+      const int64_t begin = batch.ids.offsets[row], length = batch.ids.length(static_cast<int>(row));
+      std::vector<float>& x = result[members[row]];
+      if (pooling == Pooling::kMean) x = mean_of_rows(hidden.slice_rows(begin, length));
+      else if (pooling == Pooling::kFirst) x = hidden.slice_rows(begin, 1).to_vector<float>();
+      else x = pooled.slice_rows(static_cast<int64_t>(row), 1).to_vector<float>();
+      if (normalize) to_unit_length(x);
+    }
+  });
   return result;
 }
 
